@@ -1,0 +1,2 @@
+//! Leasehold protocol.
+pub mod time;
