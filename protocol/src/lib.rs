@@ -1,2 +1,4 @@
 //! Leasehold protocol.
+pub mod code;
+pub mod problem;
 pub mod time;
