@@ -1,0 +1,380 @@
+//! The words of the node's HTTP/JSON API (`/v1`), shared by node and client. Bodies refuse unknown fields; answers may
+//! gain fields. Instants are RFC 3339 text, spans `_ms` integers, epochs decimal text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::{Digest, hex_bytes};
+use crate::code::Code;
+use crate::ids::{AllocationId, BundleId, LeaseId, NodeId, PoolId};
+use crate::time::UnixMs;
+
+hex_bytes!(
+    /// A client-chosen 128-bit idempotency key: the same key asks for the same seat.
+    IdempotencyKey,
+    16
+);
+
+/// `POST /v1/leases`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckoutRequest {
+    /// SKU; one of `product` and `pool` must be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// A certain pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolId>,
+    /// Features that the seat must include.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// Seats, all or nothing.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// Who holds the lease.
+    pub holder: HolderName,
+    /// Chosen by the client; a retry repeats it.
+    pub key: IdempotencyKey,
+    /// Wished life of the lease; the pool's bounds cut it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<i64>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Who an application says that it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HolderName {
+    /// User name, ≤ 128 bytes.
+    pub user: String,
+    /// Host name, ≤ 128 bytes.
+    pub host: String,
+    /// Process, ≤ 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
+}
+
+/// Answer to a checkout or renewal. A denial is a decision, not an error: HTTP 200.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "lowercase")]
+pub enum Decision {
+    /// A seat.
+    Allow(Seat),
+    /// No seat, and why.
+    Deny(Denial),
+}
+
+/// A seat that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// `ALLOWED`, `ALLOWED_GRACE` or `ALLOWED_OVERAGE`.
+    pub code: Code,
+    /// The lease; the same over its renewals.
+    pub lease_id: LeaseId,
+    /// Fencing number: strictly ascending per pool.
+    #[serde(with = "decimal")]
+    pub epoch: u64,
+    /// The pool it came from.
+    pub pool_id: PoolId,
+    /// The seat's number, if it is one seat of a limited pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u32>,
+    /// The seats' numbers, if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Vec<u32>>,
+    /// SKU.
+    pub product: String,
+    /// Features it was checked out for.
+    pub features: Vec<String>,
+    /// `user@host`.
+    pub holder: String,
+    /// Life of the lease from its grant or last renewal.
+    pub ttl_ms: i64,
+    /// Service time from the grant or last renewal to this answer, rounded up.
+    pub age_ms: i64,
+    /// `ttl_ms − age_ms`, not below 0.
+    pub expires_in_ms: i64,
+    /// 0.80 · `ttl_ms` − `age_ms`; ≤ 0 means: renew before use.
+    pub stop_in_ms: i64,
+    /// The lease ticket, `lh1_lease_…`.
+    pub ticket: String,
+    /// Digest of the chain that proves the ticket: `GET /v1/proof/{digest}`.
+    pub chain: Digest,
+}
+
+/// Why there is no seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// From the registry.
+    pub code: Code,
+    /// What happened, until when, with which numbers.
+    pub detail: String,
+    /// What to do.
+    pub hint: String,
+    /// Place in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<u32>,
+    /// Earliest time at which a seat may be free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<i64>,
+    /// Who holds the seats, `user@host`; at most the first few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_by: Vec<String>,
+    /// What would allow it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_allow: Vec<String>,
+}
+
+/// `DELETE /v1/leases/{id}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseAnswer {
+    /// False if the lease was unknown or had ended: nothing was done.
+    pub released: bool,
+}
+
+/// `GET /v1/proof/{chain digest}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainAnswer {
+    /// Envelopes of all roots the node has, ascending, `lh1_root_…`.
+    pub roots: Vec<String>,
+    /// `lh1_grant_…`.
+    pub grant: String,
+    /// `lh1_pool_…`.
+    pub pool: String,
+    /// `lh1_allocation_…`.
+    pub allocation: String,
+    /// `lh1_certificate_…`.
+    pub certificate: String,
+}
+
+/// `GET /v1/identity`: who the node is, before anything else is asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityAnswer {
+    /// None before the first bundle.
+    pub node_id: Option<NodeId>,
+    /// Envelopes of all roots the node has, ascending.
+    pub roots: Vec<String>,
+    /// `lh1_certificate_…`; none before the first bundle.
+    pub certificate: Option<String>,
+}
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusAnswer {
+    /// None before the first bundle.
+    pub node_id: Option<NodeId>,
+    /// What the customer calls the node.
+    pub name: String,
+    /// Node-wide trust state.
+    pub trust_state: TrustState,
+    /// Why it is so.
+    pub trust_cause: String,
+    /// When it changes by itself.
+    pub next_transition_at: Option<String>,
+    /// The node's idea of time.
+    pub clock: ClockStatus,
+    /// The node's contact with the issuer.
+    pub issuer: IssuerContact,
+    /// The pools it serves.
+    pub pools: Vec<PoolStatus>,
+    /// Its journal.
+    pub journal: JournalStatus,
+    /// Whether a daemon is serving.
+    pub running: bool,
+}
+
+/// Trust state of a node or of one of its rows, first match wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum TrustState {
+    /// No root, certificate or allocation.
+    Unprovisioned,
+    /// Grant end and grace passed, or offline for too long.
+    Expired,
+    /// The grant's end passed.
+    Grace,
+    /// The head is older than it promises to be good for.
+    Stale,
+    /// None of these.
+    Fresh,
+}
+
+/// The node's idea of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStatus {
+    /// `GOOD`, `COARSE` or `SUSPECT`.
+    pub status: String,
+    /// Proven lower bound of true time; null before the first signed time.
+    pub floor: Option<String>,
+    /// What counts for customer-facing validity.
+    pub best: String,
+    /// Lowest valid upper bound of true time; null = not known.
+    pub hi: Option<String>,
+    /// The wall clock.
+    pub wall: String,
+    /// Service time.
+    pub svc_ms: i64,
+}
+
+/// The node's contact with the issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerContact {
+    /// Null: it works by files.
+    pub reachable: Option<bool>,
+    /// When the last word of the issuer was applied.
+    pub last_sync_at: Option<String>,
+}
+
+/// A pool as this node serves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// Which.
+    pub pool_id: PoolId,
+    /// SKU.
+    pub product: String,
+    /// Seats this node may serve; null = unlimited.
+    pub seats: Option<u32>,
+    /// Seats in use.
+    pub in_use: u32,
+    /// Of which borrowed.
+    pub borrowed: u32,
+    /// Requests waiting.
+    pub queued: u32,
+    /// Denials of the last hour.
+    pub denied_1h: u64,
+    /// Features of its grant.
+    pub features: Vec<String>,
+    /// End of its grant, without grace.
+    pub grant_ends_at: String,
+    /// Its rows.
+    pub allocations: Vec<AllocationStatus>,
+    /// Trust state.
+    pub trust_state: TrustState,
+    /// Why it is so, and what to do.
+    pub trust_cause: String,
+    /// When it changes by itself.
+    pub next_transition_at: Option<String>,
+}
+
+/// One row of a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocationStatus {
+    /// Which.
+    pub allocation_id: AllocationId,
+    /// Its seats; null = unlimited.
+    pub seats: Option<u32>,
+    /// Its end.
+    pub not_after: String,
+}
+
+/// `GET /v1/pools`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolsAnswer {
+    /// The pools this node serves.
+    pub pools: Vec<PoolStatus>,
+}
+
+/// How far the journal reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalStatus {
+    /// Seq of the last record.
+    pub seq: u64,
+    /// Chain hash after it.
+    pub head: Digest,
+}
+
+/// `GET /v1/leases` (admin).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeasesAnswer {
+    /// Every lease not yet ended.
+    pub leases: Vec<LeaseStatus>,
+}
+
+/// One lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseStatus {
+    /// Which.
+    pub lease_id: LeaseId,
+    /// Its pool.
+    pub pool_id: PoolId,
+    /// SKU.
+    pub product: String,
+    /// Features it was checked out for.
+    pub features: Vec<String>,
+    /// Its seat, if it is one seat of a limited pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u32>,
+    /// Its seats, if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Vec<u32>>,
+    /// Fencing number.
+    #[serde(with = "decimal")]
+    pub epoch: u64,
+    /// `ACTIVE` or `EVICTABLE`.
+    pub state: String,
+    /// `user@host`.
+    pub holder: String,
+    /// By the wall clock of that moment.
+    pub acquired_at: String,
+    /// Not below 0.
+    pub expires_in_ms: i64,
+}
+
+/// `POST /v1/bundles` (admin).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportAnswer {
+    /// What happened.
+    pub result: ImportResult,
+    /// Which bundle.
+    pub bundle_id: BundleId,
+    /// What it changes, one sentence each.
+    pub changes: Vec<String>,
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportResult {
+    /// It is in force.
+    Applied,
+    /// It is the one applied last: nothing done.
+    AlreadyApplied,
+    /// It would be applied (`dry_run`).
+    WouldApply,
+}
+
+/// `GET /v1/request` (admin).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestAnswer {
+    /// `lh1_request_…`.
+    pub request: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// The share of `ttl_ms` that is left for use after `age_ms`: STOP = 0.80 · TTL.
+pub const fn stop_in_ms(ttl_ms: i64, age_ms: i64) -> i64 {
+    (ttl_ms / 5).saturating_mul(4).saturating_sub(age_ms)
+}
+
+/// An instant of the API; `None` for ∞ and for "not known".
+pub fn instant(at: UnixMs) -> Option<String> {
+    (at != UnixMs::MIN && at != UnixMs::MAX).then(|| at.to_string())
+}
+
+/// Numbers that JavaScript cannot hold, as decimal text.
+mod decimal {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+    pub(super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}

@@ -1,0 +1,77 @@
+//! Batch signatures: one Ed25519 signature over a Merkle tree of up to 64 lease tickets (SPEC BATCH).
+
+use super::wire::{Envelope, SignatureEntry, message};
+use super::{Realm, alg};
+use crate::artefact::{Kind, LeaseTicket};
+use crate::canonical;
+use crate::keys::{KeyId, Signer, SignerFailed};
+use crate::merkle::{self, Hash};
+use crate::pae::pae;
+
+/// A ticket's place in its tree, and the signature over the tree's root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchSignature {
+    /// Which key signed the root.
+    pub key_id: KeyId,
+    /// The ticket's leaf.
+    pub index: u16,
+    /// Leaves of the tree, ≤ 64.
+    pub size: u16,
+    /// From the leaf upwards.
+    pub path: Vec<Hash>,
+    /// Over the root.
+    pub signature: [u8; 64],
+}
+
+/// The tickets of one tree, in record order.
+pub struct TicketBatch;
+
+impl TicketBatch {
+    /// The leaf of one ticket: SHA-256(0x00 ‖ M).
+    pub fn leaf(realm: &Realm, ticket: &LeaseTicket) -> Hash {
+        leaf(realm, &canonical::encode(ticket))
+    }
+
+    /// Signs the tree over `leaves` (1 to 64).
+    pub fn sign(realm: &Realm, leaves: &[Hash], signer: &dyn Signer) -> Result<[u8; 64], SignerFailed> {
+        let size = u16::try_from(leaves.len()).map_err(|_| SignerFailed("more tickets than a batch holds".into()))?;
+        signer.sign(&root_message(realm, size, &merkle::root(leaves)))
+    }
+}
+
+/// The envelope of the ticket that is leaf `index` of a signed tree, the same bytes each time it is rebuilt.
+pub fn ticket_envelope(
+    ticket: &LeaseTicket,
+    key_id: KeyId,
+    leaves: &[Hash],
+    index: u16,
+    signature: [u8; 64],
+) -> Vec<u8> {
+    let batch = BatchSignature {
+        key_id,
+        index,
+        size: u16::try_from(leaves.len()).unwrap_or(u16::MAX),
+        path: merkle::path(leaves, usize::from(index)),
+        signature,
+    };
+    let payload = canonical::encode(ticket);
+    let kind = Kind::LeaseTicket;
+    let signatures = vec![SignatureEntry::Batch(batch)];
+    Envelope { kind, version: kind.version(), payload: &payload, signatures }.to_bytes()
+}
+
+/// What the key must have signed for `payload` to be in the tree; `None` if the path does not fit.
+pub(super) fn signed_message(realm: &Realm, payload: &[u8], batch: &BatchSignature) -> Option<Vec<u8>> {
+    let (index, size) = (usize::from(batch.index), usize::from(batch.size));
+    let root = merkle::root_from_path(leaf(realm, payload), index, size, &batch.path)?;
+    Some(root_message(realm, batch.size, &root))
+}
+
+fn leaf(realm: &Realm, payload: &[u8]) -> Hash {
+    merkle::leaf_hash(&message(Kind::LeaseTicket, alg::ED25519_BATCH, realm, b"", payload))
+}
+
+fn root_message(realm: &Realm, size: u16, root: &Hash) -> Vec<u8> {
+    let alg = [alg::ED25519_BATCH];
+    pae(&[b"LH1", b"lease-batch", &alg, &realm.id.0, &[realm.mode.byte()], b"", &size.to_le_bytes(), root])
+}

@@ -1,0 +1,94 @@
+//! Public keys that were admitted, key ids, and the trait behind which secret keys live.
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use sha2::{Digest as _, Sha256};
+
+use crate::bytes::hex_bytes;
+
+hex_bytes!(
+    /// First 8 bytes of SHA-256("LH1-key" ‖ 0x0A ‖ 1 ‖ public key): picks the key a signature is checked with.
+    KeyId,
+    8
+);
+hex_bytes!(
+    /// An Ed25519 public key as it stands in an artefact: not yet admitted.
+    PublicKeyBytes,
+    32
+);
+
+/// An Ed25519 public key that passed admission: canonical, not weak, free of torsion (SPEC KEY-2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+/// Why a key may not enter a root, certificate or request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefused {
+    /// Not the encoding of a curve point.
+    #[error("the key is no point of the curve")]
+    NotAPoint,
+    /// A second encoding of a point (y ≥ p, or x = 0 with its sign set).
+    #[error("the key is not in canonical form")]
+    NotCanonical,
+    /// Outside the prime-order group: owners of such keys can make signatures that verifiers disagree on.
+    #[error("the key has a small-order component")]
+    Torsion,
+    /// Of small order: signatures by it can be forged for any message.
+    #[error("the key is weak")]
+    Weak,
+}
+
+impl PublicKey {
+    /// Admits a key; the only way to make one.
+    pub fn admit(bytes: PublicKeyBytes) -> Result<Self, KeyRefused> {
+        let key = VerifyingKey::from_bytes(&bytes.0).map_err(|_| KeyRefused::NotAPoint)?;
+        let point = key.to_edwards();
+        if point.compress().to_bytes() != bytes.0 {
+            return Err(KeyRefused::NotCanonical);
+        }
+        if key.is_weak() {
+            return Err(KeyRefused::Weak);
+        }
+        if !point.is_torsion_free() {
+            return Err(KeyRefused::Torsion);
+        }
+        Ok(Self(key))
+    }
+
+    /// The bytes that stand in artefacts.
+    pub fn bytes(&self) -> PublicKeyBytes {
+        PublicKeyBytes(self.0.to_bytes())
+    }
+
+    /// The id by which signatures name this key.
+    pub fn id(&self) -> KeyId {
+        let hash = Sha256::new().chain_update(b"LH1-key\x0A\x01").chain_update(self.0.as_bytes()).finalize();
+        let mut id = [0; 8];
+        id.copy_from_slice(&hash[..8]);
+        KeyId(id)
+    }
+
+    /// The one signature check of the whole code base (RFC 8032 with the strict rules of ed25519-dalek).
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PublicKey({})", self.bytes())
+    }
+}
+
+/// Something that signs with one secret key: a key file, a hardware module.
+pub trait Signer {
+    /// The key that verifies what this signer signs.
+    fn public_key(&self) -> PublicKey;
+
+    /// Signs `message` with pure Ed25519.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerFailed>;
+}
+
+/// The device or file that holds the key did not sign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("signing failed: {0}")]
+pub struct SignerFailed(pub String);

@@ -1,0 +1,132 @@
+//! The trust root a verifier stands on, and its one-step advance to the next version.
+
+use crate::artefact::{Caps, Kind, KeyState, Role, Root};
+use crate::canonical::{self, CodecError};
+use crate::envelope::{Candidate, Envelope, KeyRing, Realm, Verified, VerifyError, verify};
+use crate::keys::PublicKey;
+use crate::time::UnixMs;
+
+/// A verified root: what a verifier trusts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustRoot(Verified<Root>);
+
+/// Why a root is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RootError {
+    /// It does not verify.
+    #[error("the trust root does not verify: {0}")]
+    Verify(#[from] VerifyError),
+    /// Its payload is not canonical.
+    #[error("the trust root is malformed: {0}")]
+    Payload(#[from] CodecError),
+    /// Another vendor's, or another mode.
+    #[error("the trust root is of another realm or mode")]
+    WrongRealm,
+    /// Not the version after the one at hand.
+    #[error("the trust root has version {found} where {expected} must follow")]
+    NotNext {
+        /// The only version accepted.
+        expected: u32,
+        /// Its version.
+        found: u32,
+    },
+}
+
+impl TrustRoot {
+    /// Takes the root that was handed over out of band (compiled in, a file): it must verify under its own keys.
+    pub fn pin(bytes: &[u8]) -> Result<Self, RootError> {
+        let claimed = peek(bytes)?;
+        let realm = Realm { id: claimed.realm, mode: claimed.mode };
+        Ok(Self(verify(bytes, &ring(&claimed, realm, Kind::Root))?))
+    }
+
+    /// The root after this one: signed by the threshold of this version and of its own (SPEC ROOT-3).
+    pub fn advance(&self, bytes: &[u8]) -> Result<Self, RootError> {
+        let next: Verified<Root> = match verify(bytes, &self.ring(Kind::Root)) {
+            Ok(next) => next,
+            Err(error) => {
+                let foreign = peek(bytes).is_ok_and(|r| Realm { id: r.realm, mode: r.mode } != self.realm());
+                return Err(if foreign { RootError::WrongRealm } else { error.into() });
+            }
+        };
+        if (Realm { id: next.realm, mode: next.mode }) != self.realm() {
+            return Err(RootError::WrongRealm);
+        }
+        let expected = self.0.version.saturating_add(1);
+        if next.version != expected {
+            return Err(RootError::NotNext { expected, found: next.version });
+        }
+        let ring = ring(&next, self.realm(), Kind::Root);
+        Ok(Self(verify(bytes, &ring)?))
+    }
+
+    /// Follows a list of roots, ascending; those at or below this version are skipped.
+    pub fn follow<'a>(&self, roots: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, RootError> {
+        let mut newest = self.clone();
+        for bytes in roots {
+            let claimed = peek(bytes)?;
+            if (Realm { id: claimed.realm, mode: claimed.mode }) != self.realm() {
+                return Err(RootError::WrongRealm);
+            }
+            if claimed.version > newest.0.version {
+                newest = newest.advance(bytes)?;
+            }
+        }
+        Ok(newest)
+    }
+
+    /// What this root says.
+    pub const fn root(&self) -> &Verified<Root> {
+        &self.0
+    }
+
+    /// The realm and mode every artefact must be of.
+    pub fn realm(&self) -> Realm {
+        Realm { id: self.0.realm, mode: self.0.mode }
+    }
+
+    /// The keys that may sign artefacts of `kind`. Empty (nothing verifies) for kinds that nodes sign.
+    pub fn ring(&self, kind: Kind) -> KeyRing {
+        ring(&self.0, self.realm(), kind)
+    }
+}
+
+/// What a root claims, before it is verified: to know which keys to verify it with.
+fn peek(bytes: &[u8]) -> Result<Root, RootError> {
+    let envelope = Envelope::parse(bytes).map_err(VerifyError::from)?;
+    if envelope.kind != Kind::Root {
+        return Err(VerifyError::WrongKind { expected: Kind::Root, found: envelope.kind }.into());
+    }
+    let root: Root = canonical::decode(envelope.payload)?;
+    crate::artefact::Artefact::check(&root).map_err(VerifyError::from)?;
+    Ok(root)
+}
+
+fn ring(root: &Root, realm: Realm, kind: Kind) -> KeyRing {
+    let Some(role) = kind.role() else { return KeyRing::new(realm, usize::MAX, usize::MAX, Vec::new()) };
+    let mut candidates = candidates(root, role);
+    if kind == Kind::Grant || kind == Kind::Pool {
+        let signing: Vec<_> = candidates.iter().map(|c| c.key.id()).collect();
+        // A key that holds both roles counts as what it usually is; nobody approves himself.
+        let approvers = self::candidates(root, Role::Approve);
+        candidates.extend(approvers.into_iter().filter(|a| !signing.contains(&a.key.id())));
+    }
+    let threshold = |role| root.role(role).map_or(usize::MAX, |keys| usize::from(keys.threshold));
+    KeyRing::new(realm, threshold(role), threshold(Role::Approve), candidates)
+}
+
+fn candidates(root: &Root, role: Role) -> Vec<Candidate> {
+    let Some(entry) = root.role(role) else { return Vec::new() };
+    let keys = entry.keys.iter().filter_map(|&id| root.key(id)).filter(|key| key.state != KeyState::Prepared);
+    keys.filter_map(|key| {
+        let public = PublicKey::admit(key.public_key).ok()?;
+        let window = match role {
+            // Root keys sign roots of any time: what replaces them is the next root, not a date.
+            Role::Root => (UnixMs::MIN, UnixMs::MAX),
+            _ => (key.not_before, key.not_after),
+        };
+        let caps = (key.caps != Caps::default()).then(|| key.caps.clone());
+        Some(Candidate { key: public, role: Some(role), not_before: window.0, not_after: window.1, caps })
+    })
+    .collect()
+}
