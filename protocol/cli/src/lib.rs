@@ -1,1 +1,35 @@
-//! leasehold-cli
+//! How the three programs talk to people and scripts: arguments, answers, failures, files, prompts.
+//!
+//! Nothing here knows a command, a protocol exchange or a store, reads a clock (times come in as arguments), or makes
+//! randomness. Standard output carries answers only; everything else goes to standard error. A reader that goes away
+//! is not an error, and nothing prompts without a terminal.
+//!
+//! A program is `fn main() -> ExitCode { leasehold_cli::run(|args: Args, output| …) }`.
+
+mod args;
+mod data_dir;
+pub mod duration;
+mod failure;
+pub mod files;
+mod identity;
+mod instant;
+mod key;
+mod limits;
+mod output;
+mod passphrase;
+mod program;
+mod seats;
+mod text;
+mod usage;
+
+pub use args::{GlobalArgs, MutationArgs};
+pub use data_dir::{Side, default_data_dir};
+pub use duration::duration;
+pub use failure::Failure;
+pub use identity::{host_name, os_user};
+pub use instant::{Instant, Tz, rfc3339, timezone};
+pub use key::IdempotencyKey;
+pub use output::{Output, People};
+pub use passphrase::{Passphrase, PassphraseArgs};
+pub use program::{Exit, Program, run};
+pub use seats::SeatCount;

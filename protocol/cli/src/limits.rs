@@ -1,0 +1,10 @@
+//! The bounds of this package.
+
+/// Longest span of time an argument may name: a hundred years of 365 days.
+pub(crate) const DURATION_MAX_MS: i64 = 36_500 * 86_400_000;
+
+/// First and last year of an instant in an argument, in UTC.
+pub(crate) const INSTANT_YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
+
+/// Longest passphrase, in bytes.
+pub(crate) const PASSPHRASE_MAX_BYTES: usize = 4096;

@@ -1,0 +1,167 @@
+//! Command lines that do not parse: clap's findings, said our way.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::Failure;
+
+/// Why there are no arguments to run with.
+pub(crate) enum Unparsed {
+    /// Help or version was asked for and has been printed.
+    Shown,
+    /// The command line is wrong.
+    Wrong(Failure),
+}
+
+pub(crate) fn parse<P: Parser>(args: &[OsString]) -> Result<P, Unparsed> {
+    P::try_parse_from(args).map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Nobody is left to tell if the reader of the help has gone.
+            let _ = error.print();
+            Unparsed::Shown
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Unparsed::Wrong(Failure::usage("no command given", "--help lists the commands"))
+        }
+        _ => Unparsed::Wrong(explain(&error.render().to_string())),
+    })
+}
+
+/// Whether `--json` stands among our own arguments: a failure to parse them must be told that way too.
+pub(crate) fn asks_for_json(args: &[OsString]) -> bool {
+    args.iter().take_while(|arg| *arg != OsStr::new("--")).any(|arg| arg == OsStr::new("--json"))
+}
+
+/// Takes apart what clap renders: a finding, tips and the usage line, separated by empty lines.
+fn explain(rendered: &str) -> Failure {
+    let mut detail = String::new();
+    let mut hints = Vec::new();
+    for block in rendered.split("\n\n") {
+        let block = block.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(finding) = block.strip_prefix("error: ") {
+            finding.clone_into(&mut detail);
+        } else if let Some(usage) = block.strip_prefix("Usage: ") {
+            hints.push(format!("usage: {usage}"));
+        } else if let Some(tips) = block.strip_prefix("tip: ") {
+            hints.push(tips.replace(" tip: ", "; "));
+        }
+    }
+    if hints.is_empty() {
+        hints.push("--help tells how it is used".to_owned());
+    }
+    Failure::usage(detail, hints.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Subcommand;
+    use leasehold_protocol::code::Code;
+
+    use super::*;
+    use crate::{GlobalArgs, MutationArgs, SeatCount};
+
+    /// Sells seats
+    #[derive(Parser, Debug)]
+    #[command(name = "demo", version)]
+    struct Demo {
+        #[command(flatten)]
+        global: GlobalArgs,
+        #[command(subcommand)]
+        verb: Verb,
+    }
+
+    #[derive(Subcommand, Debug)]
+    enum Verb {
+        /// Sell some
+        Sell {
+            #[command(flatten)]
+            mutation: MutationArgs,
+            #[arg(long)]
+            seats: SeatCount,
+            #[arg(long, value_parser = crate::duration)]
+            grace: Option<i64>,
+        },
+    }
+
+    #[test]
+    fn every_finding_becomes_a_usage_failure() {
+        for (args, detail, hint) in [
+            (
+                &["sell"][..],
+                "the following required arguments were not provided: --seats <SEATS>",
+                "usage: demo sell",
+            ),
+            (&["sell", "--seats", "0"], "invalid value '0' for '--seats <SEATS>': a seat count is", "--help"),
+            (
+                &["sell", "--seats", "5", "--grace", "1w"],
+                "invalid value '1w' for '--grace <GRACE>'",
+                "--help",
+            ),
+            (
+                &["sell", "--seat", "5"],
+                "unexpected argument '--seat' found",
+                "a similar argument exists: '--seats'; usage: demo sell",
+            ),
+            (
+                &["sel"],
+                "unrecognized subcommand 'sel'",
+                "similar subcommands exist: 'help', 'sell'; usage: demo",
+            ),
+            (&[], "no command given", "--help"),
+            (
+                &["--quiet", "-v", "sell", "--seats", "5"],
+                "the argument '--quiet' cannot be used with",
+                "usage: demo",
+            ),
+        ] {
+            let failure = wrong(args);
+            let problem = failure.problem();
+            assert_eq!(failure.code(), Code::Usage, "{args:?}");
+            assert!(problem.detail.starts_with(detail), "{args:?}: {}", problem.detail);
+            assert!(problem.hint.contains(hint), "{args:?}: {}", problem.hint);
+        }
+    }
+
+    #[test]
+    fn shared_flags_stand_before_and_after_the_verb() {
+        for args in [
+            &["demo", "--json", "-vv", "sell", "--seats", "5"][..],
+            &["demo", "sell", "--seats", "5", "-v", "--json", "-v"],
+        ] {
+            let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+            let demo: Demo = parse(&args).ok().unwrap();
+            assert_eq!(demo.global, GlobalArgs { json: true, quiet: false, verbose: 2 });
+            let Verb::Sell { mutation, seats, grace } = demo.verb;
+            assert_eq!(mutation, MutationArgs::default());
+            assert_eq!((seats, grace), (SeatCount::Seats(5), None));
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_failures() {
+        for args in [["demo", "--help"], ["demo", "--version"]] {
+            let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+            assert!(matches!(parse::<Demo>(&args), Err(Unparsed::Shown)));
+        }
+    }
+
+    #[test]
+    fn json_is_ours_only_before_the_command_that_follows() {
+        let asks = |args: &[&str]| asks_for_json(&args.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(asks(&["leasehold", "status", "--json"]));
+        assert!(!asks(&["leasehold", "status"]));
+        assert!(!asks(&["leasehold", "run", "--", "jq", "--json"]));
+    }
+
+    fn wrong(args: &[&str]) -> Failure {
+        let args: Vec<OsString> =
+            std::iter::once("demo").chain(args.iter().copied()).map(OsString::from).collect();
+        match parse::<Demo>(&args) {
+            Err(Unparsed::Wrong(failure)) => failure,
+            Err(Unparsed::Shown) => panic!("{args:?} shows help"),
+            Ok(demo) => panic!("{args:?} parses to {demo:?}"),
+        }
+    }
+}
