@@ -24,6 +24,7 @@ pub mod pae;
 pub mod problem;
 pub mod proof;
 pub mod request;
+pub mod seq;
 pub mod slots;
 pub mod time;
 pub mod trust_root;
