@@ -1,0 +1,158 @@
+//! The file `MARK`: how far the journal was durable when last somebody was told so.
+//!
+//! Two slots at 0 and 4096, each `next_seq u64 | chain[32] | crc32c u32`, written in turn after every commit and
+//! before its replies. A journal that does not lead through what its MARK says has lost acknowledged records.
+
+use std::io;
+
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::{BootId, Stamp};
+
+use super::directory::{Access, Directory, DirectoryFile};
+use crate::chain::{Chain, Tail};
+use crate::error::JournalError;
+use crate::limits;
+
+pub(super) const NAME: &str = "MARK";
+
+const SLOT_BYTES: usize = 44;
+const SLOTS_AT: [u64; 2] = [0, 4096];
+
+/// Writes the MARK of a new journal, both slots, durably.
+pub(super) fn create<D: Directory>(directory: &D, tail: Tail) -> Result<(), JournalError> {
+    let write = || {
+        let file = directory.create(NAME)?;
+        SLOTS_AT.iter().try_for_each(|&at| file.write_at(&encode(tail), at))?;
+        file.sync()
+    };
+    write().map_err(JournalError::create(NAME))
+}
+
+/// What the good slots of a MARK demand of a journal: that it leads through each of these ends.
+#[derive(Clone, Debug)]
+pub(super) struct Demand {
+    slots: [Slot; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    /// Not what was written: torn or never complete.
+    Bad,
+    /// The walk has not been there yet.
+    Awaited(Tail),
+    /// The walk was there, as the n-th demand that was met.
+    Met(u8),
+}
+
+impl Demand {
+    /// Reads the MARK. Two bad slots, or none at all, are a MARK that no journal satisfies.
+    pub(super) fn read<D: Directory>(directory: &D) -> Result<Self, JournalError> {
+        let file = match directory.open(NAME, Access::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(JournalError::damaged(Seq::FIRST, "MARK is missing"));
+            }
+            Err(error) => return Err(JournalError::read(NAME)(error)),
+        };
+        let slots = SLOTS_AT.map(|at| read_slot(&file, at));
+        let slots = [slots[0].as_ref(), slots[1].as_ref()].map(|slot| slot.ok().copied().flatten());
+        if slots == [None, None] {
+            return Err(JournalError::damaged(Seq::FIRST, "both slots of MARK are bad"));
+        }
+        Ok(Self { slots: slots.map(|slot| slot.map_or(Slot::Bad, Slot::Awaited)) })
+    }
+
+    /// The walk over the journal has come to `tail`.
+    pub(super) fn pass(&mut self, tail: Tail) {
+        let order = u8::from(self.slots.iter().any(|slot| matches!(slot, Slot::Met(_))));
+        for slot in &mut self.slots {
+            if *slot == Slot::Awaited(tail) {
+                *slot = Slot::Met(order);
+            }
+        }
+    }
+
+    /// Whether the walk was everywhere it has to be: what follows is above the MARK.
+    pub(super) fn is_met(&self) -> bool {
+        self.unmet().is_none()
+    }
+
+    /// An end that the walk has not come to.
+    pub(super) fn unmet(&self) -> Option<Tail> {
+        self.slots.iter().find_map(|slot| match slot {
+            Slot::Awaited(tail) => Some(*tail),
+            Slot::Bad | Slot::Met(_) => None,
+        })
+    }
+
+    /// The slot to be written next: a bad one, else the older one.
+    fn next_slot(&self) -> usize {
+        match self.slots {
+            [Slot::Bad, _] => 0,
+            [_, Slot::Bad] => 1,
+            [Slot::Met(first), Slot::Met(second)] => usize::from(first > second),
+            [Slot::Awaited(_), _] | [_, Slot::Awaited(_)] => {
+                unreachable!("only a met demand is followed by writes")
+            }
+        }
+    }
+}
+
+/// The MARK of an open journal.
+pub(super) struct Mark<F> {
+    file: F,
+    next_slot: usize,
+    synced_at: Option<(BootId, i64)>,
+}
+
+impl<F: DirectoryFile> Mark<F> {
+    /// Opens the MARK whose demand `met` was.
+    pub(super) fn open<D: Directory<File = F>>(directory: &D, met: &Demand) -> Result<Self, JournalError> {
+        let file = directory.open(NAME, Access::Write).map_err(JournalError::write(NAME))?;
+        Ok(Self { file, next_slot: met.next_slot(), synced_at: None })
+    }
+
+    /// Says that the journal is durable up to `tail`.
+    pub(super) fn write(&mut self, tail: Tail) -> Result<(), JournalError> {
+        self.file.write_at(&encode(tail), SLOTS_AT[self.next_slot]).map_err(JournalError::write(NAME))?;
+        self.next_slot = 1 - self.next_slot;
+        Ok(())
+    }
+
+    /// Makes the MARK itself durable.
+    pub(super) fn sync(&self) -> Result<(), JournalError> {
+        self.file.sync().map_err(JournalError::write(NAME))
+    }
+
+    /// Makes the MARK durable if that was not done for [`limits::MARK_SYNC_MS`] of the stamps' time.
+    pub(super) fn sync_if_due(&mut self, stamp: &Stamp) -> Result<(), JournalError> {
+        let now = (stamp.boot_id, stamp.boottime_ms);
+        let (boot_id, since_ms) = *self.synced_at.get_or_insert(now);
+        let recent = 0..limits::MARK_SYNC_MS;
+        if boot_id != now.0 || !recent.contains(&now.1.saturating_sub(since_ms)) {
+            self.sync()?;
+            self.synced_at = Some(now);
+        }
+        Ok(())
+    }
+}
+
+fn encode(tail: Tail) -> [u8; SLOT_BYTES] {
+    let mut bytes = [0; SLOT_BYTES];
+    bytes[..8].copy_from_slice(&tail.next_seq.0.to_le_bytes());
+    bytes[8..40].copy_from_slice(&tail.chain.0);
+    let crc = crc32c::crc32c(&bytes[..40]);
+    bytes[40..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// A slot that cannot be read is no worse than one that was torn: the other one decides.
+fn read_slot<F: DirectoryFile>(file: &F, at: u64) -> io::Result<Option<Tail>> {
+    let mut bytes = [0; SLOT_BYTES];
+    file.read_at(&mut bytes, at)?;
+    let (content, crc) = bytes.split_last_chunk::<4>().expect("a slot is longer than its checksum");
+    let (next_seq, chain) = content.split_first_chunk().expect("a slot is longer than a number");
+    let good = crc32c::crc32c(content).to_le_bytes() == *crc;
+    let chain = Chain(chain.try_into().expect("what is left of a slot is a chain"));
+    Ok(good.then(|| Tail { next_seq: Seq(u64::from_le_bytes(*next_seq)), chain }))
+}

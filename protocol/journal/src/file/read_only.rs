@@ -1,0 +1,91 @@
+//! Looks at a journal without lock and without writing, also while another process appends.
+
+use std::path::Path;
+
+use leasehold_protocol::seq::Seq;
+
+use super::directory::{Directory, OsDirectory};
+use super::mark::Demand;
+use super::stored::Stored;
+use super::survey::{Extent, Survey, Torn};
+use super::{genesis, open_directory};
+use crate::chain::{Genesis, Tail};
+use crate::error::JournalError;
+use crate::frame::Frame;
+use crate::home::Frames;
+
+/// A journal as far as its MARK vouched for it when this was opened.
+pub struct ReadOnly<D: Directory = OsDirectory> {
+    genesis: Genesis,
+    stored: Stored<D>,
+}
+
+impl ReadOnly {
+    /// Opens the journal at `path` to read.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        Self::open_in(open_directory(path)?)
+    }
+}
+
+impl<D: Directory> ReadOnly<D> {
+    #[doc(hidden)]
+    pub fn open_in(directory: D) -> Result<Self, JournalError> {
+        let (genesis, survey) = survey(directory, Extent::Durable)?;
+        Ok(Self { genesis, stored: survey.stored })
+    }
+
+    /// What makes this journal different from all others.
+    pub const fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// The end of what is durable for certain.
+    pub const fn tail(&self) -> Tail {
+        self.stored.tail()
+    }
+
+    /// The frames from the one that holds record `from` on, oldest first. Frames without records are among them.
+    pub fn read(&self, from: Seq) -> Frames<'_> {
+        Box::new(self.stored.read(from))
+    }
+
+    /// The frame that holds record `seq`, if there is one.
+    pub fn read_frame(&self, seq: Seq) -> Result<Option<Frame>, JournalError> {
+        self.stored.read_frame(seq)
+    }
+}
+
+/// What was found to be in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What makes this journal different from all others.
+    pub genesis: Genesis,
+    /// Frames that were checked.
+    pub frames: u64,
+    /// The end of what was checked.
+    pub tail: Tail,
+    /// Frames above the MARK: complete, but perhaps not durable.
+    pub unmarked_frames: u64,
+    /// What an interrupted write left. The next one who opens the journal to write cuts it.
+    pub torn: Option<Torn>,
+}
+
+/// Checks every frame and the whole chain; damage is [`JournalError::Damaged`] and names the first bad record.
+pub fn verify(path: &Path, extent: Extent) -> Result<Verified, JournalError> {
+    let (genesis, survey) = survey(open_directory(path)?, extent)?;
+    Ok(Verified {
+        genesis,
+        frames: survey.frames,
+        tail: survey.stored.tail(),
+        unmarked_frames: survey.unmarked_frames,
+        torn: survey.torn,
+    })
+}
+
+fn survey<D: Directory>(directory: D, extent: Extent) -> Result<(Genesis, Survey<D>), JournalError> {
+    let genesis = genesis::read(&directory)?;
+    // Beside a writer both slots can be caught half written, though hardly twice.
+    let demand = Demand::read(&directory).or_else(|_| Demand::read(&directory))?;
+    let survey = Survey::make(directory, &genesis, demand, extent)?;
+    Ok((genesis, survey))
+}

@@ -1,0 +1,174 @@
+//! The walk over a whole journal: what is there, and whether it is what an honest crash leaves.
+
+use leasehold_protocol::seq::Seq;
+
+use super::directory::{Access, Directory, DirectoryFile as _};
+use super::mark::Demand;
+use super::segment::{SegmentName, Step, Walk, holds_frame};
+use super::stored::Stored;
+use super::torn::torn_bytes;
+use crate::chain::Genesis;
+use crate::error::JournalError;
+use crate::frame::BadFrame;
+
+/// How far to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Up to the MARK: what is durable for certain, also while another process appends.
+    Durable,
+    /// All there is; only while nobody writes.
+    Everything,
+}
+
+/// What an interrupted write left behind the last good frame. Nobody was told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The record it would have begun with.
+    pub seq: Seq,
+    /// The segment file it is in.
+    pub segment: String,
+    /// Where it begins in the file.
+    pub offset: usize,
+    /// How many bytes it has.
+    pub bytes: usize,
+}
+
+/// What the walk found.
+pub(super) struct Survey<D> {
+    pub(super) stored: Stored<D>,
+    pub(super) demand: Demand,
+    pub(super) frames: u64,
+    /// Good frames above the MARK; all of them are in the last segment, because the MARK is synced before each one.
+    pub(super) unmarked_frames: u64,
+    /// Where in the last segment they begin.
+    pub(super) unmarked_from: usize,
+    pub(super) torn: Option<Torn>,
+}
+
+impl<D: Directory> Survey<D> {
+    /// Walks over the journal in `directory`, which must satisfy `demand`.
+    pub(super) fn make(
+        directory: D,
+        genesis: &Genesis,
+        demand: Demand,
+        extent: Extent,
+    ) -> Result<Self, JournalError> {
+        let names = segment_names(&directory)?;
+        let stored = Stored::new(directory, genesis.tail());
+        let mut survey = Self { stored, demand, frames: 0, unmarked_frames: 0, unmarked_from: 0, torn: None };
+        survey.demand.pass(genesis.tail());
+        for (at, &name) in names.iter().enumerate() {
+            if at > 0 && survey.is_far_enough(extent) {
+                break;
+            }
+            let position = if at + 1 == names.len() { Position::Last } else { Position::Inner };
+            survey.walk_segment(name, position, genesis, extent)?;
+        }
+        match survey.demand.unmet() {
+            _ if names.is_empty() => Err(survey.damaged("there is no segment")),
+            Some(marked) => {
+                let durable = marked.next_seq.previous();
+                Err(survey.damaged(format!(
+                    "it does not lead through its MARK, which vouches for record {durable}"
+                )))
+            }
+            None => Ok(survey),
+        }
+    }
+
+    fn walk_segment(
+        &mut self,
+        name: SegmentName,
+        position: Position,
+        genesis: &Genesis,
+        extent: Extent,
+    ) -> Result<(), JournalError> {
+        let tail = self.stored.tail();
+        let expected =
+            self.stored.last_segment().map_or(SegmentName::FIRST, |last| last.followed_by(tail.next_seq));
+        if name != expected {
+            return Err(self.damaged(format!("segment {expected} is missing")));
+        }
+        let bytes = self.load(name, genesis)?;
+        self.stored.begin_segment(name);
+        self.unmarked_from = 0;
+        let mut walk = Walk::new(&bytes, 0, tail);
+        while !self.is_far_enough(extent) {
+            match walk.step() {
+                Step::Frame(frame) => self.pass_frame(frame.bytes().len(), &walk),
+                Step::End => break,
+                Step::Stray => return Err(self.damaged("a frame is there that does not continue the chain")),
+                Step::Broken(reason) => return self.judge(&bytes, name, position, reason),
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_frame(&mut self, bytes: usize, walk: &Walk<'_>) {
+        let unmarked = self.demand.is_met();
+        self.stored.add_frame(bytes, walk.tail());
+        self.demand.pass(walk.tail());
+        self.frames += 1;
+        if unmarked {
+            self.unmarked_frames += 1;
+        } else {
+            self.unmarked_from = walk.offset();
+        }
+    }
+
+    /// The bytes at the end of the walk are no frame: torn, or damage?
+    fn judge(
+        &mut self,
+        segment: &[u8],
+        name: SegmentName,
+        position: Position,
+        reason: BadFrame,
+    ) -> Result<(), JournalError> {
+        let offset = self.stored.end();
+        let rest = &segment[offset..];
+        if !self.demand.is_met() || position == Position::Inner || holds_frame(rest) {
+            return Err(self.damaged(reason.to_string()));
+        }
+        let Some(bytes) = torn_bytes(rest, offset) else {
+            return Err(self.damaged(format!("{reason}, and no part of it is lacking")));
+        };
+        self.torn = Some(Torn { seq: self.stored.tail().next_seq, segment: name.to_string(), offset, bytes });
+        Ok(())
+    }
+
+    fn load(&self, name: SegmentName, genesis: &Genesis) -> Result<Vec<u8>, JournalError> {
+        let name = name.to_string();
+        let file = self.stored.directory().open(&name, Access::Read).map_err(JournalError::read(&name))?;
+        let len = file.bytes().map_err(JournalError::read(&name))?;
+        if len != u64::from(genesis.segment_bytes()) {
+            return Err(
+                self.damaged(format!("segment {name} has {len} bytes, not {}", genesis.segment_bytes()))
+            );
+        }
+        let mut bytes = vec![0; genesis.segment_bytes() as usize];
+        file.read_at(&mut bytes, 0).map_err(JournalError::read(&name))?;
+        Ok(bytes)
+    }
+
+    fn is_far_enough(&self, extent: Extent) -> bool {
+        extent == Extent::Durable && self.demand.is_met()
+    }
+
+    fn damaged(&self, detail: impl Into<String>) -> JournalError {
+        JournalError::damaged(self.stored.tail().next_seq, detail)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Position {
+    /// Another segment follows; it was begun only when everything in this one was durable.
+    Inner,
+    Last,
+}
+
+fn segment_names<D: Directory>(directory: &D) -> Result<Vec<SegmentName>, JournalError> {
+    let names = directory.names().map_err(JournalError::read("the directory"))?;
+    let mut segments: Vec<_> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
+    segments.sort_unstable();
+    Ok(segments)
+}
