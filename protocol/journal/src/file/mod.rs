@@ -41,6 +41,8 @@ use crate::frame::{Encoded, Frame, FrameRefused};
 use crate::home::{Frames, Home};
 
 pub use self::next_segment::NextSegment;
+#[doc(hidden)]
+pub use self::read_only::verify_in;
 pub use self::read_only::{ReadOnly, Verified, verify};
 pub use self::survey::{Extent, Torn};
 
@@ -138,8 +140,9 @@ impl<D: Directory> FileHome<D> {
         let mut mark = Mark::open(&directory, &survey.demand)?;
         if survey.unmarked_frames > 0 {
             mark.write(survey.stored.tail())?;
-            mark.sync()?;
         }
+        // The process before may have ended long after it did this last.
+        mark.sync()?;
         let Survey { stored, frames, unmarked_frames, torn, .. } = survey;
         let next_segment = Preparer::new(directory, genesis.segment_bytes());
         let mut home =
@@ -275,13 +278,15 @@ fn make_durable<D: Directory>(survey: &Survey<D>) -> Result<D::File, JournalErro
     let make = || {
         let file = survey.stored.directory().open(&name, Access::Write)?;
         let (from, end) = (survey.unmarked_from, survey.stored.end());
-        let mut unmarked = vec![0; end - from];
-        file.read_at(&mut unmarked, from as u64)?;
-        file.write_at(&unmarked, from as u64)?;
+        if from < end {
+            let mut unmarked = vec![0; end - from];
+            file.read_at(&mut unmarked, from as u64)?;
+            file.write_at(&unmarked, from as u64)?;
+        }
         if let Some(torn) = &survey.torn {
             file.write_at(&vec![0; torn.bytes], torn.offset as u64)?;
         }
-        if !unmarked.is_empty() || survey.torn.is_some() {
+        if from < end || survey.torn.is_some() {
             file.sync()?;
         }
         Ok(file)

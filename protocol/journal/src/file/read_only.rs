@@ -72,7 +72,12 @@ pub struct Verified {
 
 /// Checks every frame and the whole chain; damage is [`JournalError::Damaged`] and names the first bad record.
 pub fn verify(path: &Path, extent: Extent) -> Result<Verified, JournalError> {
-    let (genesis, survey) = survey(open_directory(path)?, extent)?;
+    verify_in(open_directory(path)?, extent)
+}
+
+#[doc(hidden)]
+pub fn verify_in<D: Directory>(directory: D, extent: Extent) -> Result<Verified, JournalError> {
+    let (genesis, survey) = survey(directory, extent)?;
     Ok(Verified {
         genesis,
         frames: survey.frames,

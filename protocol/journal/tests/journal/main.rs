@@ -1,0 +1,13 @@
+//! The file home, over a disk that fails as told and over a real one.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
+
+mod behaviour;
+mod damage;
+mod disk;
+mod faults;
+mod kill;
+mod power;
+mod real;
+mod rig;
+mod torn;
