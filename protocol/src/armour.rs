@@ -58,8 +58,8 @@ pub fn armour(envelope: &[u8]) -> Result<String, EnvelopeError> {
         text.push('\n');
         rest = after;
     }
-    text.push_str(&format!("={}\n-----END LEASEHOLD {name}-----\n", check(envelope)));
-    Ok(text)
+    let check = check(envelope);
+    Ok(format!("{text}={check}\n-----END LEASEHOLD {name}-----\n"))
 }
 
 /// The one-line form: `lh1_<type>_<base64url>`.
@@ -89,7 +89,7 @@ pub fn unarmour(file: &[u8]) -> Result<Vec<u8>, ArmourError> {
     };
     let content = Envelope::parse(&envelope)?.kind;
     if frame != content.name() {
-        return Err(ArmourError::WrongFrame { frame: frame.to_owned(), content });
+        return Err(ArmourError::WrongFrame { frame, content });
     }
     Ok(envelope)
 }

@@ -103,6 +103,14 @@ impl SlotSet {
         Some(taken)
     }
 
+    /// The slots of this set that are not in `other`.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut rest = self.clone();
+        rest.remove_all(other);
+        rest
+    }
+
     /// Whether the set is in its only form, without overflow, in at most `max_ranges` ranges.
     pub fn is_well_formed(&self, max_ranges: usize) -> bool {
         self.0.len() <= max_ranges

@@ -1,1 +1,37 @@
-//! leasehold-node-core
+//! The node's core: a pure ledger of seat leases.
+//!
+//! There is no IO here, no clock, no randomness, no thread, no async and no `HashMap`: the shell reads clocks and
+//! draws entropy, hands both in with each input, makes the records durable and then sends the replies. What is decided
+//! here is a fold over the journal: replaying [`NodeCore::stamp`] and [`NodeCore::apply`] gives the same state.
+//!
+//! `NodeCore::handle` is the only place where seats are given; `promise` says how long a row may promise, `seats`
+//! which slots, `clock` what time it may be.
+
+mod checkout;
+mod clock;
+mod core;
+mod denial;
+mod effect;
+mod entropy;
+mod import;
+mod input;
+mod interner;
+mod ledger;
+pub mod limits;
+mod promise;
+mod provision;
+mod record;
+mod renewal;
+mod request;
+mod rules;
+mod seats;
+mod status;
+mod trust;
+
+pub use crate::core::{NodeCore, ReplayError};
+pub use effect::{Effect, Effects, Event, Reply, SeatReply, TicketPlace};
+pub use entropy::Entropy;
+pub use input::{Checkout, Initialise, Input, Principal, ReplyTo};
+pub use leasehold_protocol::seq::Seq;
+pub use record::{EndCause, LeaseGranted, Record};
+pub use rules::Rules;

@@ -92,7 +92,8 @@ impl TicketFlags {
 }
 
 impl Holder {
-    pub(crate) fn check(&self) -> Result<(), Malformed> {
+    /// The bounds of its texts.
+    pub fn check(&self) -> Result<(), Malformed> {
         check_text(&self.user, limits::HOLDER_USER_BYTES, "holder.user")?;
         check_text(&self.host, limits::HOLDER_HOST_BYTES, "holder.host")?;
         self.process.iter().try_for_each(|p| check_text(p, limits::HOLDER_PROCESS_BYTES, "holder.process"))

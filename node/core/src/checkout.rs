@@ -1,0 +1,553 @@
+//! Checkout: which pool, which seats, for how long; and the same answer again for the same key.
+
+use leasehold_protocol::api::Denial;
+use leasehold_protocol::artefact::{
+    Extensions, Interval, LeaseTicket, Seats as PoolSeats, TicketFlags, TtlBounds,
+};
+use leasehold_protocol::canonical;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::limits as artefact_limits;
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::slots::SlotSet;
+use sha2::{Digest as _, Sha256};
+
+use crate::core::{EPOCH_COUNTER, NodeCore, refuse, reply};
+use crate::denial::denial;
+use crate::effect::{Effect, Effects, Event, Reply, SeatReply};
+use crate::entropy::Entropy;
+use crate::input::{Checkout, Principal, ReplyTo};
+use crate::ledger::Lease;
+use crate::limits;
+use crate::promise::{NoPromise, Promises};
+use crate::provision::{PoolEntry, PoolIndex, Provision, Row, RowIndex};
+use crate::record::{EndCause, LeaseGranted, Record};
+use crate::seats::{self, Seats};
+
+/// A pool that may give a seat, and the rows that may promise it.
+struct Candidate<'a> {
+    index: PoolIndex,
+    entry: &'a PoolEntry,
+    in_grace: bool,
+    /// Rows in serving order, each with the life it can promise.
+    rows: Vec<(RowIndex, i64)>,
+}
+
+/// The seats a checkout gets.
+struct Choice {
+    pool: PoolIndex,
+    seats: Seats,
+    ttl_ms: i64,
+}
+
+/// Why there is none, and of which pool.
+struct Denied {
+    pool: Option<PoolIndex>,
+    denial: Box<Denial>,
+}
+
+impl NodeCore {
+    pub(crate) fn checkout(
+        &mut self,
+        to: ReplyTo,
+        principal: Principal,
+        checkout: &Checkout,
+        entropy: &mut Entropy,
+        out: &mut Effects,
+    ) {
+        let checkout = &normalised(checkout);
+        if let Err(problem) = check(checkout) {
+            return refuse(to, problem, out);
+        }
+        let params_hash = params_hash(principal, checkout);
+        if let Some(lease) = self.ledger.by_key(&checkout.key.0) {
+            if lease.granted.params_hash != params_hash {
+                return refuse(to, key_conflict(checkout), out);
+            }
+            return self.answer_again(to, lease.grant, out);
+        }
+        if let Some(ended) = self.ledger.ended_by_key(&checkout.key.0) {
+            let same = ended.params_hash == params_hash;
+            return refuse(to, if same { key_ended(checkout) } else { key_conflict(checkout) }, out);
+        }
+        match self.choose(checkout) {
+            Ok(choice) => self.grant(to, principal, checkout, params_hash, choice, entropy, out),
+            Err(denied) => self.deny(to, denied.pool, *denied.denial, out),
+        }
+    }
+
+    /// Answers with a lease as it is now: life unchanged, age as of this answer.
+    pub(crate) fn answer_seat(&self, to: ReplyTo, grant: Seq, out: &mut Effects) {
+        let Some((lease, provision)) = self.ledger.get(grant).zip(self.provision.as_ref()) else { return };
+        let Some((row, entry)) =
+            provision.rows.get(&lease.row).and_then(|row| Some((row, provision.pools.get(&row.pool_index)?)))
+        else {
+            return;
+        };
+        let Some(ticket) = self.ticket(lease, row) else { return };
+        let aged_ms = self.clock.svc().since(lease.since);
+        // Readings are cut to milliseconds: the true age may be one more.
+        let age_ms = if lease.place_is(self.frame_start()) { 0 } else { aged_ms.saturating_add(1) };
+        let seat = SeatReply {
+            code: code_of(lease.flags),
+            lease: lease.granted.lease,
+            epoch: lease.granted.epoch,
+            pool: entry.pool.issue.id,
+            slots: lease.granted.slots.clone(),
+            count: lease.granted.count,
+            product: entry.grant.sku.clone(),
+            ttl_ms: lease.ttl_ms,
+            age_ms: if self.rules.answers_carry_age { age_ms } else { 0 },
+            ticket,
+            place: lease.place,
+            chain: row.chain_digest,
+        };
+        reply(to, lease.renewal, Reply::Seat(Box::new(seat)), out);
+    }
+
+    pub(crate) fn sign(&self, grant: Seq, out: &mut Effects) {
+        let lease = self.ledger.get(grant);
+        let row = lease.and_then(|lease| self.provision.as_ref()?.rows.get(&lease.row));
+        if let Some(ticket) = lease.zip(row).and_then(|(lease, row)| self.ticket(lease, row)) {
+            out.0.push(Effect::Sign(ticket));
+        }
+    }
+
+    pub(crate) fn deny(&mut self, to: ReplyTo, pool: Option<PoolIndex>, denial: Denial, out: &mut Effects) {
+        self.pending_denials.count(pool, denial.code, self.clock.svc());
+        let entry = pool.and_then(|index| self.provision.as_ref()?.pools.get(&index));
+        let pool = entry.map(|entry| entry.pool.issue.id);
+        out.0.push(Effect::Event(Event::Denied { pool, code: denial.code }));
+        reply(to, Seq(0), Reply::Denied(Box::new(denial)), out);
+    }
+
+    /// Friendly to who paid: the grant's start and end are judged by the best time there is.
+    pub(crate) fn check_grant(&self, entry: &PoolEntry) -> Result<bool, NoPromise> {
+        let (grant, best) = (&entry.grant, self.clock.best());
+        if self.clock.not_yet(grant.not_before) {
+            return Err(NoPromise { code: Code::NotYetEffective, bound: grant.not_before });
+        }
+        if grant.grace_end() <= best {
+            return Err(NoPromise { code: Code::Expired, bound: grant.grace_end() });
+        }
+        Ok(grant.not_after <= best)
+    }
+
+    pub(crate) fn promises<'a>(&'a self, provision: &'a Provision) -> Promises<'a> {
+        Promises { clock: &self.clock, provision, rules: self.rules }
+    }
+
+    /// Grace and overdraft, as tickets and answers carry them.
+    pub(crate) fn flags_of(&self, row: RowIndex, slots: &SlotSet) -> u16 {
+        let entry = self.provision.as_ref().and_then(|p| p.pools.get(&p.rows.get(&row)?.pool_index));
+        let Some(entry) = entry else { return 0 };
+        let grace = if entry.grant.not_after <= self.clock.best() { TicketFlags::GRACE } else { 0 };
+        let sold = match entry.pool.seats {
+            PoolSeats::Value(seats) => seats,
+            PoolSeats::Unlimited => u32::MAX,
+        };
+        let over = slots.ranges().last().is_some_and(|range| sold < range.end());
+        grace | if over { TicketFlags::OVERAGE } else { 0 }
+    }
+
+    fn answer_again(&mut self, to: ReplyTo, grant: Seq, out: &mut Effects) {
+        let Some((lease, provision)) = self.ledger.get(grant).zip(self.provision.as_ref()) else { return };
+        let Some(row) = provision.rows.get(&lease.row) else { return };
+        let age_ms = self.clock.svc().since(lease.since);
+        match self.promises(provision).again(row, lease.ttl_ms, age_ms) {
+            Ok(()) => self.answer_seat(to, grant, out),
+            Err(none) => {
+                let (pool, denial) = (row.pool_index, self.no_promise(none));
+                self.deny(to, Some(pool), denial, out);
+            }
+        }
+    }
+
+    fn choose(&self, checkout: &Checkout) -> Result<Choice, Denied> {
+        let nowhere = |denial| Denied { pool: None, denial };
+        let Some(provision) = &self.provision else { return Err(nowhere(Box::new(unprovisioned()))) };
+        let pools = matching_pools(provision, checkout).map_err(nowhere)?;
+        let mut open = Vec::new();
+        let mut closed = Vec::new();
+        for (index, entry) in pools {
+            match self.candidate(provision, index, entry, checkout) {
+                Ok(candidate) => open.push(candidate),
+                Err(none) => closed.push((index, entry, none)),
+            }
+        }
+        let surplus = |entry: &PoolEntry| entry.grant.features.len();
+        open.sort_by_key(|c| (c.in_grace, surplus(c.entry), c.entry.grant.not_after, c.entry.pool.issue.id));
+        for candidate in &open {
+            if let Some(choice) = self.seats_of(provision, candidate, checkout) {
+                return Ok(choice);
+            }
+        }
+        if let Some(full) = open.first() {
+            return Err(Denied {
+                pool: Some(full.index),
+                denial: self.exhausted(provision, &open, checkout),
+            });
+        }
+        closed.sort_by_key(|(_, entry, _)| (surplus(entry), entry.grant.not_after, entry.pool.issue.id));
+        match closed.first() {
+            Some(&(index, _, none)) => {
+                Err(Denied { pool: Some(index), denial: Box::new(self.no_promise(none)) })
+            }
+            None => Err(nowhere(Box::new(unprovisioned()))),
+        }
+    }
+
+    fn candidate<'a>(
+        &self,
+        provision: &'a Provision,
+        index: PoolIndex,
+        entry: &'a PoolEntry,
+        checkout: &Checkout,
+    ) -> Result<Candidate<'a>, NoPromise> {
+        let in_grace = self.check_grant(entry)?;
+        let TtlBounds { min_ms, default_ms, max_ms } = entry.pool.ttl;
+        let wish_ms = checkout.ttl_ms.unwrap_or(default_ms).clamp(min_ms, max_ms);
+        let promises = self.promises(provision);
+        let mut rows = Vec::new();
+        let mut refusal = None;
+        for &row in &entry.rows {
+            match provision.rows.get(&row).map(|r| promises.fresh(r, wish_ms)) {
+                Some(Ok(ttl_ms)) => rows.push((row, ttl_ms)),
+                Some(Err(none)) => refusal = refusal.or(Some(none)),
+                None => {}
+            }
+        }
+        match refusal {
+            Some(none) if rows.is_empty() => Err(none),
+            _ => Ok(Candidate { index, entry, in_grace, rows }),
+        }
+    }
+
+    fn seats_of(
+        &self,
+        provision: &Provision,
+        candidate: &Candidate<'_>,
+        checkout: &Checkout,
+    ) -> Option<Choice> {
+        let rows: Vec<RowIndex> = candidate.rows.iter().map(|&(row, _)| row).collect();
+        let seats = match candidate.entry.pool.seats {
+            PoolSeats::Unlimited => Seats { row: *rows.first()?, slots: SlotSet::EMPTY, evicted: Vec::new() },
+            PoolSeats::Value(_) => {
+                let evictable = |lease: &Lease| self.has_run_out(lease);
+                seats::choose(&self.ledger, provision, candidate.index, &rows, checkout.count, evictable)?
+            }
+        };
+        let &(_, ttl_ms) = candidate.rows.iter().find(|(row, _)| *row == seats.row)?;
+        Some(Choice { pool: candidate.index, seats, ttl_ms })
+    }
+
+    pub(crate) fn has_run_out(&self, lease: &Lease) -> bool {
+        seats::has_run_out(lease, self.clock.svc(), self.rules.reclaim_waits_for_grace)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one lease is made of all of these, once")]
+    fn grant(
+        &mut self,
+        to: ReplyTo,
+        principal: Principal,
+        checkout: &Checkout,
+        params_hash: [u8; 8],
+        choice: Choice,
+        entropy: &mut Entropy,
+        out: &mut Effects,
+    ) {
+        let Choice { pool, seats: Seats { row, slots, evicted }, ttl_ms } = choice;
+        for grant in evicted {
+            self.emit(Record::LeaseEnded { grant, cause: EndCause::Evicted }, out);
+        }
+        let holder = self.intern_holder(checkout, out);
+        let features = self.intern_features(checkout, out);
+        let granted = LeaseGranted {
+            lease: LeaseId::new(self.clock.best(), &entropy.draw()),
+            pool,
+            allocation: row,
+            epoch: self.next_epoch(pool),
+            flags: self.flags_of(row, &slots),
+            slots,
+            count: checkout.count,
+            holder,
+            features,
+            principal,
+            key: checkout.key.0,
+            params_hash,
+            wish_ttl_ms: self.wish_ms(pool, checkout),
+            deadline: self.clock.svc().plus(ttl_ms),
+            issued_floor: self.clock.floor(),
+            issued_hi: self.clock.hi(),
+        };
+        let grant = self.emit(Record::LeaseGranted(granted), out);
+        self.sign(grant, out);
+        self.answer_seat(to, grant, out);
+    }
+
+    fn wish_ms(&self, pool: PoolIndex, checkout: &Checkout) -> u32 {
+        let ttl = self.provision.as_ref().and_then(|p| p.pools.get(&pool)).map(|entry| entry.pool.ttl);
+        let TtlBounds { min_ms, default_ms, max_ms } = ttl.unwrap_or_default();
+        u32::try_from(checkout.ttl_ms.unwrap_or(default_ms).clamp(min_ms, max_ms)).unwrap_or(u32::MAX)
+    }
+
+    fn intern_holder(&mut self, checkout: &Checkout, out: &mut Effects) -> u32 {
+        self.holders.find(&checkout.holder).unwrap_or_else(|| {
+            let index = self.holders.next();
+            self.emit(Record::HolderSeen { index, holder: checkout.holder.clone() }, out);
+            index
+        })
+    }
+
+    fn intern_features(&mut self, checkout: &Checkout, out: &mut Effects) -> u32 {
+        self.features.find(&checkout.features).unwrap_or_else(|| {
+            let index = self.features.next();
+            self.emit(Record::FeaturesSeen { index, features: checkout.features.clone() }, out);
+            index
+        })
+    }
+
+    fn next_epoch(&self, pool: PoolIndex) -> u64 {
+        let incarnation = self.identity.as_ref().map_or(0, |identity| u64::from(identity.incarnation));
+        let used = self.ledger.pool(pool).map_or(0, |pool| pool.epoch_counter);
+        let counter = if self.rules.epochs_advance { used.saturating_add(1) } else { 1 };
+        (incarnation << 40) | counter.min(EPOCH_COUNTER)
+    }
+
+    fn ticket(&self, lease: &Lease, row: &Row) -> Option<LeaseTicket> {
+        let granted = &lease.granted;
+        Some(LeaseTicket {
+            lease: granted.lease,
+            serial: lease.grant.0,
+            allocation: row.allocation.digest(),
+            slots: granted.slots.clone(),
+            count: granted.count,
+            holder: self.holders.get(granted.holder)?.clone(),
+            features: self.features.get(granted.features)?.clone(),
+            generation: row.allocation.generation,
+            epoch: granted.epoch,
+            ttl_ms: u32::try_from(lease.ttl_ms).unwrap_or(u32::MAX),
+            issued: Interval { floor: lease.issued.0, hi: lease.issued.1 },
+            flags: TicketFlags(lease.flags),
+            ext: Extensions::NONE,
+        })
+    }
+
+    /// Every seat is taken: by whom, until when at the earliest, and what would help.
+    fn exhausted(&self, provision: &Provision, open: &[Candidate<'_>], checkout: &Checkout) -> Denial {
+        let svc = self.clock.svc();
+        let mut leases: Vec<&Lease> =
+            open.iter().flat_map(|candidate| self.ledger.of_pool(provision, candidate.index)).collect();
+        leases.sort_by_key(|lease| (lease.deadline, lease.grant));
+        let used = seats::in_use(&leases, svc, self.rules.reclaim_waits_for_grace);
+        let seats: u32 = open.iter().flat_map(|c| &c.rows).map(|(row, _)| slots_of(provision, *row)).sum();
+        let what = checkout.product.clone().unwrap_or_else(|| "the pool".to_owned());
+        let detail = match (seats, checkout.count) {
+            (0, _) => format!("this node holds no seats of {what}"),
+            (_, 1) => format!("all {seats} seats of {what} on this node are in use"),
+            (_, count) => format!("{count} seats of {what} asked, {used} of {seats} on this node are in use"),
+        };
+        let hint = if seats == 0 {
+            "ask the vendor to allocate seats to this node"
+        } else {
+            "release a seat or wait"
+        };
+        let mut denial = denial(Code::PoolExhausted, detail, hint);
+        let earliest = leases.first().map(|lease| lease.deadline.plus(lease.grace_ms()).since(svc).max(0));
+        denial.retry_after_ms = earliest;
+        let holder = |lease: &&Lease| self.holders.get(lease.granted.holder).map(ToString::to_string);
+        denial.held_by = leases.iter().filter_map(holder).take(limits::DENIAL_HOLDERS).collect();
+        denial.would_allow = match earliest {
+            Some(ms) => vec![
+                "a release".to_owned(),
+                format!("the end of the oldest lease, in {} s", ms.div_euclid(1000)),
+            ],
+            None => vec!["an allocation with seats".to_owned()],
+        };
+        denial
+    }
+
+    /// A denial for time names both times and the difference.
+    pub(crate) fn no_promise(&self, none: NoPromise) -> Denial {
+        let (bound, best, hi) = (none.bound, self.clock.best(), self.clock.hi());
+        let detail = match none.code {
+            Code::NotYetEffective => {
+                format!("it begins at {bound}, now is {best}: in {}", span(bound.since(best)))
+            }
+            Code::Expired => format!(
+                "it ended, grace included, at {bound}, now is {best}: {} ago",
+                span(best.since(bound))
+            ),
+            Code::ManifestStale => {
+                format!(
+                    "the last word of the issuer was good until {bound}, now is {best}: {} ago",
+                    span(best.since(bound))
+                )
+            }
+            Code::AllocationEnded => format!(
+                "the allocation ends at {bound}, now may be as late as {hi}: {} left",
+                span(bound.since(hi).max(0))
+            ),
+            Code::ClockRolledBack => format!(
+                "the clock says {}, proven time is {bound}: {} behind",
+                self.clock.wall(),
+                span(bound.since(self.clock.wall()))
+            ),
+            _ => format!(
+                "the clock says {}, and nothing bounds how late it is (proven: {bound})",
+                self.clock.wall()
+            ),
+        };
+        let (hint, allows) = match none.code {
+            Code::NotYetEffective => ("wait, or check this machine's clock", "the beginning of the grant"),
+            Code::Expired => ("ask the vendor to renew the grant", "a renewed grant"),
+            Code::ManifestStale | Code::AllocationEnded => {
+                ("make a request and import the vendor's bundle", "a bundle with a longer allocation")
+            }
+            _ => (
+                "set this machine's clock right, or import a fresh bundle",
+                "a clock that agrees with proven time",
+            ),
+        };
+        let mut denial = denial(none.code, detail, hint);
+        denial.would_allow = vec![allows.to_owned()];
+        denial
+    }
+}
+
+/// How a seat with these flags was allowed.
+pub(crate) fn code_of(flags: u16) -> Code {
+    match flags {
+        flags if flags & TicketFlags::OVERAGE != 0 => Code::AllowedOverage,
+        flags if flags & TicketFlags::GRACE != 0 => Code::AllowedGrace,
+        _ => Code::Allowed,
+    }
+}
+
+/// Live pools of the product that have the features, or why there are none.
+fn matching_pools<'a>(
+    provision: &'a Provision,
+    checkout: &Checkout,
+) -> Result<Vec<(PoolIndex, &'a PoolEntry)>, Box<Denial>> {
+    let matches = |entry: &PoolEntry| {
+        let product = checkout.product.as_ref().is_none_or(|sku| *sku == entry.grant.sku);
+        entry.live && product && checkout.pool.is_none_or(|pool| pool == entry.pool.issue.id)
+    };
+    let of_product: Vec<_> = provision
+        .pools
+        .iter()
+        .filter(|(_, entry)| matches(entry))
+        .map(|(&index, entry)| (index, entry))
+        .collect();
+    if of_product.is_empty() {
+        let what = match (&checkout.product, checkout.pool) {
+            (Some(sku), _) => format!("nothing was granted for product {sku}"),
+            (None, pool) => format!("there is no pool {}", pool.map(|p| p.to_string()).unwrap_or_default()),
+        };
+        return Err(Box::new(denial(
+            Code::NoGrant,
+            what,
+            "check the product's name, or ask the vendor for a grant",
+        )));
+    }
+    let has = |entry: &PoolEntry, feature: &String| entry.grant.features.contains(feature);
+    let with_features: Vec<_> = of_product
+        .iter()
+        .copied()
+        .filter(|(_, entry)| checkout.features.iter().all(|feature| has(entry, feature)))
+        .collect();
+    if with_features.is_empty() {
+        let lacking = |feature: &&String| !of_product.iter().any(|(_, entry)| has(entry, feature));
+        let detail = match checkout.features.iter().find(lacking) {
+            Some(feature) => format!("no grant includes the feature {feature}"),
+            None => format!("no single grant includes all of {}", checkout.features.join(", ")),
+        };
+        return Err(Box::new(denial(
+            Code::FeatureNotInPlan,
+            detail,
+            "ask the vendor for an edition with the feature",
+        )));
+    }
+    Ok(with_features)
+}
+
+fn unprovisioned() -> Denial {
+    denial(
+        Code::NodeUnprovisioned,
+        "this node has not been given any seats yet",
+        "import the vendor's bundle: leasehold-node import FILE",
+    )
+}
+
+fn slots_of(provision: &Provision, row: RowIndex) -> u32 {
+    provision.rows.get(&row).map_or(0, |row| row.allocation.slots.len())
+}
+
+fn normalised(checkout: &Checkout) -> Checkout {
+    let mut checkout = checkout.clone();
+    checkout.features.sort();
+    checkout.features.dedup();
+    checkout
+}
+
+fn check(checkout: &Checkout) -> Result<(), Problem> {
+    let invalid = |detail: String| Err(Problem::new(Code::InvalidRequest, detail, "correct the request"));
+    if checkout.product.is_some() == checkout.pool.is_some() {
+        return invalid("exactly one of product and pool must be given".to_owned());
+    }
+    if checkout.count == 0 || checkout.count > limits::CHECKOUT_SEATS {
+        return invalid(format!("count must be between 1 and {}", limits::CHECKOUT_SEATS));
+    }
+    if checkout.ttl_ms.is_some_and(|ttl_ms| ttl_ms <= 0) {
+        return invalid("ttl_ms must be positive".to_owned());
+    }
+    if checkout.features.len() > artefact_limits::FEATURES {
+        return invalid(format!("at most {} features can be asked for", artefact_limits::FEATURES));
+    }
+    let names = checkout.features.iter().chain(&checkout.product);
+    if names.into_iter().any(|name| name.is_empty() || name.len() > artefact_limits::NAME_BYTES) {
+        return invalid(format!("names have 1 to {} bytes", artefact_limits::NAME_BYTES));
+    }
+    match checkout.holder.check() {
+        Ok(()) => Ok(()),
+        Err(malformed) => invalid(malformed.to_string()),
+    }
+}
+
+/// First 8 bytes of a hash over all that a key stands for; waiting is not part of it.
+fn params_hash(principal: Principal, checkout: &Checkout) -> [u8; 8] {
+    let Checkout { product, pool, features, count, holder, key: _, ttl_ms } = checkout;
+    let bytes = canonical::encode(&(principal, product, pool, features, count, holder, ttl_ms));
+    let mut hash = [0; 8];
+    hash.iter_mut().zip(Sha256::digest(bytes)).for_each(|(to, from)| *to = from);
+    hash
+}
+
+fn key_conflict(checkout: &Checkout) -> Problem {
+    let detail = format!("the key {} was used with other parameters", checkout.key);
+    Problem::new(Code::KeyConflict, detail, "use a new key for a new seat")
+}
+
+fn key_ended(checkout: &Checkout) -> Problem {
+    let detail = format!("the lease of key {} has ended", checkout.key);
+    Problem::new(Code::LeaseEnded, detail, "use a new key for a new seat")
+}
+
+/// A span for people: the two largest units.
+fn span(ms: i64) -> String {
+    let seconds = ms.div_euclid(1000);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+impl Lease {
+    fn place_is(&self, frame: Seq) -> bool {
+        self.place.frame == frame
+    }
+}

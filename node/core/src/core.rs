@@ -1,0 +1,397 @@
+//! The core itself: inputs are decided, records applied, time taken in; decisions live in the modules beside it.
+
+use std::collections::VecDeque;
+
+use leasehold_protocol::artefact::{Holder, Kind};
+use leasehold_protocol::bundle::open_bundle;
+use leasehold_protocol::bytes::{Bytes, Digest, Nonce, SpkiDigest};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::envelope::Realm;
+use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::keys::PublicKeyBytes;
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::{ClockReading, Stamp, SvcMs};
+use leasehold_protocol::trust_root::TrustRoot;
+use sha2::{Digest as _, Sha256};
+
+use crate::clock::{Clock, Moment};
+use crate::denial::{PendingDenials, RecentDenials};
+use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
+use crate::entropy::Entropy;
+use crate::input::{Initialise, Input, ReplyTo};
+use crate::interner::Interner;
+use crate::ledger::{Lease, Ledger};
+use crate::limits;
+use crate::provision::{Provision, extend_roots};
+use crate::record::{EndCause, LeaseGranted, Record};
+use crate::rules::Rules;
+
+/// The node's ledger as a fold over its journal.
+#[derive(Clone, Debug)]
+pub struct NodeCore {
+    pub(crate) rules: Rules,
+    pub(crate) clock: Clock,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) provision: Option<Provision>,
+    pub(crate) ledger: Ledger,
+    pub(crate) holders: Interner<Holder>,
+    pub(crate) features: Interner<Vec<String>>,
+    pub(crate) requests: VecDeque<OpenRequest>,
+    pub(crate) reports: u64,
+    pub(crate) recent_denials: RecentDenials,
+    /// Not part of the fold: counted since the last roll-up.
+    pub(crate) pending_denials: PendingDenials,
+    next_seq: Seq,
+    frame: Frame,
+}
+
+/// Who the node is, from `init` on.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) incarnation: u32,
+    pub(crate) root: TrustRoot,
+    pub(crate) roots: Vec<Bytes>,
+    pub(crate) sign_key: PublicKeyBytes,
+    pub(crate) tls_keys: Vec<SpkiDigest>,
+    pub(crate) name: String,
+}
+
+/// A request that a bundle may answer.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenRequest {
+    pub(crate) digest: Digest,
+    nonce: Nonce,
+    made: Option<Moment>,
+}
+
+/// The frame being filled: names the tickets signed with it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    first_seq: Seq,
+    leaves: u16,
+}
+
+/// A journal says what this version cannot follow: it is damaged, or newer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} cannot be applied: {reason}", seq = seq.0)]
+pub struct ReplayError {
+    /// Which record.
+    pub seq: Seq,
+    /// Why.
+    pub reason: String,
+}
+
+impl Default for NodeCore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl NodeCore {
+    /// The core before any record.
+    pub const fn new() -> Self {
+        Self {
+            rules: Rules::LAW,
+            clock: Clock::new(),
+            identity: None,
+            provision: None,
+            ledger: Ledger::new(),
+            holders: Interner::new(),
+            features: Interner::new(),
+            requests: VecDeque::new(),
+            reports: 0,
+            recent_denials: RecentDenials::new(),
+            pending_denials: PendingDenials::new(),
+            next_seq: Seq(1),
+            frame: Frame { first_seq: Seq(1), leaves: 0 },
+        }
+    }
+
+    /// A core with a rule removed.
+    #[cfg(feature = "mutants")]
+    #[must_use]
+    pub const fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Gives every lease a new life, as a replay that forgot how old they were would.
+    #[cfg(feature = "mutants")]
+    pub fn restart_deadlines(&mut self) {
+        let svc = self.clock.svc();
+        let grants: Vec<Seq> = self.ledger.leases().map(|lease| lease.grant).collect();
+        for grant in grants {
+            self.ledger.update(grant, |lease| {
+                lease.since = svc;
+                lease.deadline = svc.plus(lease.ttl_ms);
+            });
+        }
+    }
+
+    /// Decides one input. Records are applied as they are emitted, so the next input of the frame sees them. The
+    /// frame's stamp must have been taken in, from the same reading.
+    pub fn handle(&mut self, now: &ClockReading, entropy: &mut Entropy, input: Input, out: &mut Effects) {
+        debug_assert_eq!(
+            self.clock.svc(),
+            self.clock.stamp_of(now).svc,
+            "stamp and handle read the same clock"
+        );
+        if matches!(input, Input::Tick)
+            || self.pending_denials.due().is_some_and(|due| due <= self.clock.svc())
+        {
+            self.roll_up_denials(out);
+        }
+        match input {
+            Input::Initialise(initialise) => self.initialise(initialise, out),
+            Input::Checkout { to, principal, checkout } => {
+                self.checkout(to, principal, &checkout, entropy, out);
+            }
+            Input::Renew { to, principal, lease } => self.renew(to, principal, lease, out),
+            Input::Release { to, principal, lease } => self.release(to, principal, lease, out),
+            Input::MakeRequest { to, join, journal } => self.make_request(to, join, journal, entropy, out),
+            Input::Import { to, envelope, dry_run, accept_time } => {
+                self.import(to, &envelope, dry_run, accept_time, out);
+            }
+            Input::Tick => {}
+        }
+    }
+
+    /// The clock fields of a frame at this reading.
+    pub fn stamp_of(&self, now: &ClockReading) -> Stamp {
+        self.clock.stamp_of(now)
+    }
+
+    /// Takes in a frame's clock fields: before its records, live and in replay.
+    pub fn stamp(&mut self, stamp: &Stamp) {
+        self.clock.stamp(stamp);
+        self.frame = Frame { first_seq: self.next_seq, leaves: 0 };
+    }
+
+    /// The only mutator. Replay is [`NodeCore::stamp`] and this alone.
+    pub fn apply(&mut self, seq: Seq, record: &Record) -> Result<(), ReplayError> {
+        let broken = |reason: &str| ReplayError { seq, reason: reason.to_owned() };
+        if seq != self.next_seq {
+            return Err(broken("it does not follow the record before"));
+        }
+        self.next_seq = Seq(seq.0.saturating_add(1));
+        match record {
+            Record::Initialised { incarnation, trust_root, sign_key, tls_keys, name } => {
+                let root = TrustRoot::pin(&trust_root.0).map_err(|error| broken(&error.to_string()))?;
+                self.identity = Some(Identity {
+                    incarnation: *incarnation,
+                    root,
+                    roots: vec![trust_root.clone()],
+                    sign_key: *sign_key,
+                    tls_keys: tls_keys.clone(),
+                    name: name.clone(),
+                });
+            }
+            Record::RequestMade { digest, nonce, .. } => self.apply_request(*digest, *nonce),
+            Record::BundleApplied { envelope, time_accepted } => {
+                self.apply_bundle(&envelope.0, *time_accepted).map_err(|reason| broken(&reason))?;
+            }
+            Record::HolderSeen { index, holder } => self.holders.insert(*index, holder.clone()),
+            Record::FeaturesSeen { index, features } => self.features.insert(*index, features.clone()),
+            Record::LeaseGranted(granted) => self.apply_grant(seq, granted),
+            Record::Renewed(renewals) => {
+                for (grant, longer_ms) in renewals {
+                    self.apply_renewal(seq, *grant, *longer_ms);
+                }
+            }
+            Record::LeaseEnded { grant, cause } => self.apply_end(*grant, *cause),
+            Record::Denied { pool, count, .. } => self.apply_denied(*pool, *count),
+        }
+        Ok(())
+    }
+
+    /// When the core wants a [`Input::Tick`] at the latest.
+    pub fn next_deadline(&self) -> Option<SvcMs> {
+        self.pending_denials.due()
+    }
+
+    /// The number the next record takes.
+    pub const fn next_seq(&self) -> Seq {
+        self.next_seq
+    }
+
+    /// Hash of the whole state that the journal determines: equal for a live core and one made by replay.
+    pub fn state_hash(&self) -> [u8; 32] {
+        let folded = Self { pending_denials: PendingDenials::new(), frame: Frame::default(), ..self.clone() };
+        Sha256::digest(format!("{folded:?}")).into()
+    }
+
+    /// The vendor's realm and mode, from `init` on.
+    pub fn realm(&self) -> Option<Realm> {
+        self.identity.as_ref().map(|identity| identity.root.realm())
+    }
+
+    /// Whether a bundle was applied.
+    pub const fn is_provisioned(&self) -> bool {
+        self.provision.is_some()
+    }
+
+    pub(crate) fn emit(&mut self, record: Record, out: &mut Effects) -> Seq {
+        let seq = self.next_seq;
+        self.apply(seq, &record).expect("a record that was just decided applies");
+        out.0.push(Effect::Record(record));
+        seq
+    }
+
+    fn initialise(&mut self, initialise: Initialise, out: &mut Effects) {
+        let Initialise { trust_root, sign_key, tls_keys, name } = initialise;
+        let incarnation = minutes_since_2024(self.clock.wall().0);
+        self.emit(
+            Record::Initialised { incarnation, trust_root: Bytes(trust_root), sign_key, tls_keys, name },
+            out,
+        );
+    }
+
+    fn roll_up_denials(&mut self, out: &mut Effects) {
+        for record in self.pending_denials.drain() {
+            self.emit(record, out);
+        }
+    }
+
+    fn apply_request(&mut self, digest: Digest, nonce: Nonce) {
+        self.reports = self.reports.saturating_add(1);
+        self.requests.push_back(OpenRequest { digest, nonce, made: self.clock.moment() });
+        if self.requests.len() > limits::OPEN_REQUESTS {
+            self.requests.pop_front();
+        }
+        self.ledger.reset_usage();
+    }
+
+    fn apply_bundle(&mut self, envelope: &[u8], time_accepted: bool) -> Result<(), String> {
+        let identity = self.identity.as_mut().ok_or("the node was never initialised")?;
+        let opened = open_bundle(&identity.root, envelope).map_err(|error| error.to_string())?;
+        extend_roots(&mut identity.roots, &identity.root, &opened);
+        identity.root = opened.root.clone();
+        if let Some(time) = &opened.time {
+            let asked = self.requests.iter().find(|request| request.nonce == time.nonce).and_then(|r| r.made);
+            self.clock.learn(time, asked, time_accepted);
+        }
+        let unbounded_ms = self.clock.unbounded_ms();
+        match &mut self.provision {
+            Some(provision) => provision.take(&opened, &identity.roots, unbounded_ms),
+            None => self.provision = Some(Provision::first(&opened, &identity.roots, unbounded_ms)),
+        }
+        self.forget_idle_rows();
+        Ok(())
+    }
+
+    fn apply_grant(&mut self, seq: Seq, granted: &LeaseGranted) {
+        let svc = self.clock.svc();
+        self.ledger.pool_mut(granted.pool).epoch_counter = granted.epoch & EPOCH_COUNTER;
+        self.holders.acquire(granted.holder);
+        self.features.acquire(granted.features);
+        let place = self.next_leaf();
+        self.ledger.insert(Lease {
+            granted: granted.clone(),
+            grant: seq,
+            renewal: seq,
+            row: granted.allocation,
+            ttl_ms: granted.deadline.since(svc),
+            since: svc,
+            deadline: granted.deadline,
+            issued: (granted.issued_floor, granted.issued_hi),
+            flags: granted.flags,
+            place,
+            acquired_at: self.clock.wall(),
+        });
+    }
+
+    fn apply_renewal(&mut self, seq: Seq, grant: Seq, longer_ms: i64) {
+        let place = self.next_leaf();
+        let Some(lease) = self.ledger.get(grant) else { return };
+        let row = self.row_for_renewal(lease).unwrap_or(lease.row);
+        let flags = self.flags_of(row, &lease.granted.slots);
+        let (svc, issued, old_row) = (self.clock.svc(), (self.clock.floor(), self.clock.hi()), lease.row);
+        self.ledger.update(grant, |lease| {
+            lease.deadline = lease.deadline.plus(longer_ms);
+            lease.ttl_ms = lease.deadline.since(svc);
+            (lease.since, lease.issued, lease.flags) = (svc, issued, flags);
+            (lease.renewal, lease.row, lease.place) = (seq, row, place);
+        });
+        self.forget_row(old_row);
+    }
+
+    fn apply_end(&mut self, grant: Seq, cause: EndCause) {
+        let Some(lease) = self.ledger.end(grant, cause) else { return };
+        self.holders.release(lease.granted.holder);
+        self.features.release(lease.granted.features);
+        self.forget_row(lease.row);
+    }
+
+    fn apply_denied(&mut self, pool: Option<u32>, count: u32) {
+        if let Some(pool) = pool {
+            let entry = self.ledger.pool_mut(pool);
+            entry.denied = entry.denied.saturating_add(u64::from(count));
+            self.recent_denials.add(pool, count, self.clock.svc());
+        }
+    }
+
+    fn forget_row(&mut self, row: u32) {
+        if !self.ledger.uses_row(row)
+            && let Some(provision) = &mut self.provision
+        {
+            provision.forget_row(row);
+        }
+    }
+
+    fn forget_idle_rows(&mut self) {
+        let rows: Vec<u32> = self.provision.iter().flat_map(|p| p.rows.keys().copied()).collect();
+        for row in rows {
+            self.forget_row(row);
+        }
+    }
+
+    /// First seq of the frame being filled.
+    pub(crate) const fn frame_start(&self) -> Seq {
+        self.frame.first_seq
+    }
+
+    fn next_leaf(&mut self) -> TicketPlace {
+        let place = TicketPlace { frame: self.frame.first_seq, leaf: self.frame.leaves };
+        self.frame.leaves = self.frame.leaves.saturating_add(1);
+        place
+    }
+}
+
+/// Low bits of an epoch; the others are the incarnation.
+pub(crate) const EPOCH_COUNTER: u64 = (1 << 40) - 1;
+
+/// Incarnations start at the minutes since 2024, 24 bits: a journal made anew begins above its predecessor.
+fn minutes_since_2024(wall_ms: i64) -> u32 {
+    const START_OF_2024_MS: i64 = 1_704_067_200_000;
+    let minutes = wall_ms.saturating_sub(START_OF_2024_MS).div_euclid(60_000).clamp(1, 0xFF_FFFF);
+    u32::try_from(minutes).unwrap_or(1)
+}
+
+pub(crate) fn reply(to: ReplyTo, after: Seq, body: Reply, out: &mut Effects) {
+    out.0.push(Effect::Reply { to, after, body });
+}
+
+pub(crate) fn refuse(to: ReplyTo, problem: Problem, out: &mut Effects) {
+    reply(to, Seq(0), Reply::Refused(Box::new(problem)), out);
+}
+
+pub(crate) fn refuse_artefact(
+    to: ReplyTo,
+    kind: Kind,
+    code: Code,
+    detail: String,
+    hint: &str,
+    out: &mut Effects,
+) {
+    out.0.push(Effect::Event(Event::ArtefactRefused { code, detail: format!("{kind}: {detail}") }));
+    refuse(to, Problem::new(code, detail, hint), out);
+}
+
+pub(crate) fn unknown_lease(lease: LeaseId) -> Problem {
+    Problem::new(
+        Code::LeaseUnknown,
+        format!("no lease {lease} of yours is known here"),
+        "check out a new seat",
+    )
+}

@@ -1,0 +1,117 @@
+//! What a core wants done.
+
+use leasehold_protocol::api::{Denial, ImportAnswer};
+use leasehold_protocol::artefact::{LeaseTicket, Request};
+use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::{LeaseId, PoolId};
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::slots::SlotSet;
+
+use crate::input::ReplyTo;
+use crate::record::Record;
+
+/// One thing to do. The driver keeps the order.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Write this record. The core has applied it already.
+    Record(Record),
+    /// Sign this ticket with the frame: the n-th `Sign` of a frame is its leaf n.
+    Sign(LeaseTicket),
+    /// Answer as soon as the record `after` is durable; at once if `after` is 0.
+    Reply {
+        /// Whom.
+        to: ReplyTo,
+        /// Not before this is durable.
+        after: Seq,
+        /// What.
+        body: Reply,
+    },
+    /// Worth a log line or a metric.
+    Event(Event),
+}
+
+/// The effects of one or more inputs, in order; owned by the driver, filled by the core.
+#[derive(Debug, Default)]
+pub struct Effects(pub Vec<Effect>);
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A seat is held.
+    Seat(Box<SeatReply>),
+    /// No seat: a decision.
+    Denied(Box<Denial>),
+    /// Nothing was decided.
+    Refused(Box<Problem>),
+    /// Whether there was something to release.
+    Released(bool),
+    /// The request to sign and hand out.
+    Request(Box<Request>),
+    /// What an import did.
+    Imported(Box<ImportAnswer>),
+}
+
+/// A seat that is held, and where its ticket's signature is.
+#[derive(Clone, Debug)]
+pub struct SeatReply {
+    /// How it was allowed.
+    pub code: Code,
+    /// The lease.
+    pub lease: LeaseId,
+    /// Fencing number.
+    pub epoch: u64,
+    /// The pool.
+    pub pool: PoolId,
+    /// Its seats; empty for an unlimited pool.
+    pub slots: SlotSet,
+    /// How many seats.
+    pub count: u32,
+    /// SKU.
+    pub product: String,
+    /// Life from grant or last renewal.
+    pub ttl_ms: i64,
+    /// Service time since then, rounded up.
+    pub age_ms: i64,
+    /// The newest ticket.
+    pub ticket: LeaseTicket,
+    /// Where its signature is.
+    pub place: TicketPlace,
+    /// Digest of the chain that proves it.
+    pub chain: Digest,
+}
+
+/// Where a ticket's leaf is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TicketPlace {
+    /// First seq of the frame that signed it.
+    pub frame: Seq,
+    /// Index among the frame's leaves.
+    pub leaf: u16,
+}
+
+/// Something worth telling operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A checkout or renewal was denied.
+    Denied {
+        /// Which pool, if one was chosen.
+        pool: Option<PoolId>,
+        /// Why.
+        code: Code,
+    },
+    /// An artefact was refused.
+    ArtefactRefused {
+        /// Why.
+        code: Code,
+        /// In words.
+        detail: String,
+    },
+    /// A bundle is in force.
+    BundleApplied {
+        /// Which.
+        digest: Digest,
+    },
+}

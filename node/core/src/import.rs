@@ -1,0 +1,170 @@
+//! Import of a bundle: whole or not at all, once, never an older one.
+
+use leasehold_protocol::api::{ImportAnswer, ImportResult, instant};
+use leasehold_protocol::artefact::{Answers, Kind, Seats};
+use leasehold_protocol::bundle::{OpenedBundle, open_bundle};
+use leasehold_protocol::bytes::Bytes;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::seq::Seq;
+
+use crate::core::{Identity, NodeCore, refuse_artefact, reply};
+use crate::effect::{Effect, Effects, Event, Reply};
+use crate::input::ReplyTo;
+use crate::provision::Provision;
+use crate::record::Record;
+
+/// A bundle that is not for this node, or not newer.
+struct Unfit {
+    code: Code,
+    detail: String,
+    hint: &'static str,
+}
+
+impl NodeCore {
+    pub(crate) fn import(
+        &mut self,
+        to: ReplyTo,
+        envelope: &[u8],
+        dry_run: bool,
+        accept_time: bool,
+        out: &mut Effects,
+    ) {
+        let Some(identity) = &self.identity else { return };
+        let opened = match open_bundle(&identity.root, envelope) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let hint = "fetch the bundle again from the vendor; nothing was changed";
+                return refuse_artefact(to, Kind::Bundle, error.code(), error.to_string(), hint, out);
+            }
+        };
+        if let Err(unfit) = self.check_recipient(identity, &opened) {
+            return refuse_artefact(to, Kind::Bundle, unfit.code, unfit.detail, unfit.hint, out);
+        }
+        let bundle_id = opened.bundle.issue.id;
+        if self.provision.as_ref().is_some_and(|p| p.last_bundle.envelope == envelope) {
+            let answer =
+                ImportAnswer { result: ImportResult::AlreadyApplied, bundle_id, changes: Vec::new() };
+            return reply(to, Seq(0), Reply::Imported(Box::new(answer)), out);
+        }
+        if let Err(unfit) = self.check_newer(&opened) {
+            return refuse_artefact(to, Kind::Bundle, unfit.code, unfit.detail, unfit.hint, out);
+        }
+        let changes = changes(self.provision.as_ref(), &opened);
+        if dry_run {
+            let answer = ImportAnswer { result: ImportResult::WouldApply, bundle_id, changes };
+            return reply(to, Seq(0), Reply::Imported(Box::new(answer)), out);
+        }
+        let record = Record::BundleApplied { envelope: Bytes(envelope.to_vec()), time_accepted: accept_time };
+        let seq = self.emit(record, out);
+        out.0.push(Effect::Event(Event::BundleApplied { digest: opened.bundle.digest() }));
+        let answer = ImportAnswer { result: ImportResult::Applied, bundle_id, changes };
+        reply(to, seq, Reply::Imported(Box::new(answer)), out);
+    }
+
+    fn check_recipient(&self, identity: &Identity, opened: &OpenedBundle) -> Result<(), Unfit> {
+        let other = |detail: String| {
+            Err(Unfit {
+                code: Code::BundleWrongNode,
+                detail,
+                hint: "import the bundle that answers this node's request",
+            })
+        };
+        if opened.certificate.sign_key != identity.sign_key {
+            return other(format!("the bundle was made for node {} with another key", opened.bundle.node));
+        }
+        if let Some(provision) = &self.provision {
+            if (provision.node, provision.account) != (opened.bundle.node, opened.bundle.account) {
+                return other(format!("the bundle was made for node {}", opened.bundle.node));
+            }
+            if provision.last_bundle.digest == opened.bundle.digest() {
+                return Ok(());
+            }
+        }
+        match opened.bundle.answers {
+            Answers::Request(digest) if self.requests.iter().any(|request| request.digest == digest) => {
+                Ok(())
+            }
+            // Its request may be long forgotten: what is wrong with it is that it is older.
+            Answers::Request(_) if self.is_older(opened) => Ok(()),
+            Answers::Request(_) => {
+                other("the bundle answers a request that this node did not make".to_owned())
+            }
+            Answers::Series { .. } => {
+                other("bundles of a one-way series are not served by this version".to_owned())
+            }
+        }
+    }
+
+    fn is_older(&self, opened: &OpenedBundle) -> bool {
+        self.provision.as_ref().is_some_and(|p| opened.bundle.issue.serial <= p.last_bundle.serial)
+    }
+
+    /// Rollback rules: the bundle's serial, generation, head and rows only ever rise (SPEC BND-9).
+    fn check_newer(&self, opened: &OpenedBundle) -> Result<(), Unfit> {
+        let Some(provision) = &self.provision else { return Ok(()) };
+        let head = &provision.head;
+        let older = |what: String| {
+            let hint = "import the newest bundle of the vendor; nothing was changed";
+            Err(Unfit {
+                code: Code::BundleRollback,
+                detail: format!("the bundle is older than what was applied: {what}"),
+                hint,
+            })
+        };
+        let (serial, applied) = (opened.bundle.issue.serial, provision.last_bundle.serial);
+        if self.is_older(opened) {
+            return older(format!("it is number {serial}, number {applied} was applied"));
+        }
+        if opened.bundle.generation < provision.generation {
+            return older("its generation is lower".to_owned());
+        }
+        let (version, current) = (opened.head.version, head.version);
+        let same_generation = opened.head.status_generation == head.status_generation;
+        if same_generation
+            && (version < current || (version == current && opened.head.digest() != head.digest()))
+        {
+            return older(format!("its head has version {version}, version {current} was applied"));
+        }
+        if opened.head.min_grant_generation < head.min_grant_generation {
+            return older("its least grant generation is lower".to_owned());
+        }
+        for row in &opened.allocations {
+            let applied = provision.rows.values().filter(|known| known.allocation.issue.id == row.issue.id);
+            let newest = applied.map(|known| known.allocation.seq).max();
+            if newest.is_some_and(|seq| row.seq < seq) {
+                return older(format!("allocation {} is an earlier version", row.issue.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a bundle changes, for people.
+fn changes(provision: Option<&Provision>, opened: &OpenedBundle) -> Vec<String> {
+    let mut changes = Vec::new();
+    if provision.is_none() {
+        changes.push(format!("this node becomes {}", opened.bundle.node));
+    }
+    let known =
+        |row| provision.is_some_and(|p| p.rows.values().any(|r| r.current && r.allocation.digest() == row));
+    for row in opened.allocations.iter().filter(|row| !known(row.digest())) {
+        let sku =
+            opened.pool(row.pool_digest).and_then(|p| opened.grant(p.grant_digest)).map(|g| g.sku.as_str());
+        let seats = match opened.pool(row.pool_digest).map(|pool| pool.seats) {
+            Some(Seats::Unlimited) => "unlimited seats".to_owned(),
+            _ => format!("{} seats", row.slots.len()),
+        };
+        let end = instant(row.not_after).unwrap_or_else(|| "no end".to_owned());
+        changes.push(format!("{seats} of {} until {end} ({})", sku.unwrap_or("a product"), row.issue.id));
+    }
+    let kept = |id| opened.allocations.iter().any(|row| row.issue.id == id);
+    let gone = provision.into_iter().flat_map(|p| p.rows.values()).filter(|row| row.current);
+    for row in gone.filter(|row| !kept(row.allocation.issue.id)) {
+        changes.push(format!("allocation {} is served no more", row.allocation.issue.id));
+    }
+    let head = opened.head.version;
+    if provision.is_none_or(|p| p.head.version < head) {
+        changes.push(format!("the issuer's word is of {}", opened.head.issue.issued_at));
+    }
+    changes
+}

@@ -1,0 +1,109 @@
+//! What a core is asked.
+
+use leasehold_protocol::api::IdempotencyKey;
+use leasehold_protocol::artefact::Holder;
+use leasehold_protocol::bytes::SpkiDigest;
+use leasehold_protocol::ids::{LeaseId, PoolId};
+use leasehold_protocol::keys::PublicKeyBytes;
+use leasehold_protocol::request::JoinSecret;
+use serde::{Deserialize, Serialize};
+
+/// Whom a reply goes to; chosen by the shell, meaningless to the core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplyTo(pub u64);
+
+/// Who asks, as the transport proved it: together with the lease id it authorises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Principal {
+    /// The other end of a Unix socket runs as this user.
+    Uid(u32),
+}
+
+/// One input of the core.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// First input of a new journal.
+    Initialise(Initialise),
+    /// A seat is wanted.
+    Checkout {
+        /// Whom to answer: [`crate::Reply::Seat`], [`crate::Reply::Denied`] or [`crate::Reply::Refused`].
+        to: ReplyTo,
+        /// Who asks.
+        principal: Principal,
+        /// What is wanted.
+        checkout: Checkout,
+    },
+    /// A lease shall live on.
+    Renew {
+        /// Whom to answer: like a checkout.
+        to: ReplyTo,
+        /// Who asks.
+        principal: Principal,
+        /// Which lease.
+        lease: LeaseId,
+    },
+    /// A seat is given back.
+    Release {
+        /// Whom to answer: [`crate::Reply::Released`].
+        to: ReplyTo,
+        /// Who asks.
+        principal: Principal,
+        /// Which lease.
+        lease: LeaseId,
+    },
+    /// A request to the issuer shall be made.
+    MakeRequest {
+        /// Whom to answer: [`crate::Reply::Request`].
+        to: ReplyTo,
+        /// For a first enrolment.
+        join: Option<JoinSecret>,
+        /// How far the journal reaches, by the shell's account.
+        journal: leasehold_protocol::artefact::JournalTail,
+    },
+    /// A bundle shall be applied.
+    Import {
+        /// Whom to answer: [`crate::Reply::Imported`] or [`crate::Reply::Refused`].
+        to: ReplyTo,
+        /// The envelope, out of its armour.
+        envelope: Vec<u8>,
+        /// Only say what would change.
+        dry_run: bool,
+        /// The operator vouches for a signed time that is far ahead.
+        accept_time: bool,
+    },
+    /// Nothing is asked, but time passed: roll-ups may be due.
+    Tick,
+}
+
+/// What `init` lays down.
+#[derive(Clone, Debug)]
+pub struct Initialise {
+    /// Envelope of the trust root the node stands on.
+    pub trust_root: Vec<u8>,
+    /// Public half of the node's sign key.
+    pub sign_key: PublicKeyBytes,
+    /// Its TLS keys, ascending.
+    pub tls_keys: Vec<SpkiDigest>,
+    /// What the customer calls the node.
+    pub name: String,
+}
+
+/// The wish for a seat.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    /// SKU; one of `product` and `pool` is given.
+    pub product: Option<String>,
+    /// A certain pool.
+    pub pool: Option<PoolId>,
+    /// Features that the seat must include.
+    pub features: Vec<String>,
+    /// Seats, all or nothing.
+    pub count: u32,
+    /// Who will hold it.
+    pub holder: Holder,
+    /// The same key asks for the same seat.
+    pub key: IdempotencyKey,
+    /// Wished life.
+    pub ttl_ms: Option<i64>,
+}

@@ -1,0 +1,53 @@
+//! Numbers for repeated values: never used twice, dropped when nothing live names them.
+
+use std::collections::BTreeMap;
+
+/// Values by number and numbers by value, with a count of who names them.
+#[derive(Clone, Debug)]
+pub(crate) struct Interner<T> {
+    next: u32,
+    by_value: BTreeMap<T, u32>,
+    by_index: BTreeMap<u32, (T, u32)>,
+}
+
+impl<T: Clone + Ord> Interner<T> {
+    pub(crate) const fn new() -> Self {
+        Self { next: 0, by_value: BTreeMap::new(), by_index: BTreeMap::new() }
+    }
+
+    /// The number of a value that is interned already.
+    pub(crate) fn find(&self, value: &T) -> Option<u32> {
+        self.by_value.get(value).copied()
+    }
+
+    /// The number the next new value takes.
+    pub(crate) const fn next(&self) -> u32 {
+        self.next
+    }
+
+    pub(crate) fn insert(&mut self, index: u32, value: T) {
+        self.next = index.saturating_add(1);
+        self.by_value.insert(value.clone(), index);
+        self.by_index.insert(index, (value, 0));
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+        self.by_index.get(&index).map(|(value, _)| value)
+    }
+
+    pub(crate) fn acquire(&mut self, index: u32) {
+        if let Some((_, names)) = self.by_index.get_mut(&index) {
+            *names = names.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn release(&mut self, index: u32) {
+        let Some((_, names)) = self.by_index.get_mut(&index) else { return };
+        *names = names.saturating_sub(1);
+        if *names == 0
+            && let Some((value, _)) = self.by_index.remove(&index)
+        {
+            self.by_value.remove(&value);
+        }
+    }
+}

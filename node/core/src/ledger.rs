@@ -1,0 +1,233 @@
+//! The table of leases with its indexes: who holds what, which slots are free, which keys were used.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::slots::SlotSet;
+use leasehold_protocol::time::{SvcMs, UnixMs};
+
+use crate::effect::TicketPlace;
+use crate::input::Principal;
+use crate::limits;
+use crate::provision::{PoolIndex, Provision, RowIndex};
+use crate::record::{EndCause, LeaseGranted};
+
+/// A lease that has not ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Lease {
+    pub(crate) granted: LeaseGranted,
+    /// Seq of its grant: its journal-local name.
+    pub(crate) grant: Seq,
+    /// Seq of its grant or last renewal.
+    pub(crate) renewal: Seq,
+    /// The row it is under now.
+    pub(crate) row: RowIndex,
+    /// Life from its grant or last renewal.
+    pub(crate) ttl_ms: i64,
+    /// When that was.
+    pub(crate) since: SvcMs,
+    /// End of the promise.
+    pub(crate) deadline: SvcMs,
+    /// Bounds of true time when that was.
+    pub(crate) issued: (UnixMs, UnixMs),
+    /// As in the ticket.
+    pub(crate) flags: u16,
+    /// Where its newest ticket is signed.
+    pub(crate) place: TicketPlace,
+    /// Wall clock of its grant, for people.
+    pub(crate) acquired_at: UnixMs,
+}
+
+impl Lease {
+    /// Server grace G: a tenth of the life, at least five seconds.
+    pub(crate) fn grace_ms(&self) -> i64 {
+        (self.ttl_ms / 10).max(limits::GRACE_MIN_MS)
+    }
+}
+
+/// What is remembered of an ended lease.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) lease: LeaseId,
+    pub(crate) key: [u8; 16],
+    pub(crate) principal: Principal,
+    pub(crate) params_hash: [u8; 8],
+    pub(crate) cause: EndCause,
+}
+
+/// All leases of a node.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger {
+    leases: BTreeMap<Seq, Lease>,
+    by_id: BTreeMap<LeaseId, Seq>,
+    by_key: BTreeMap<[u8; 16], Seq>,
+    pools: BTreeMap<PoolIndex, PoolLedger>,
+    /// Leases by the row they are under.
+    by_row: BTreeMap<RowIndex, BTreeSet<(SvcMs, Seq)>>,
+    ended: VecDeque<Seq>,
+    ended_by_grant: BTreeMap<Seq, Ended>,
+    ended_by_id: BTreeMap<LeaseId, Seq>,
+    ended_by_key: BTreeMap<[u8; 16], Seq>,
+}
+
+/// The numbers of one pool.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PoolLedger {
+    /// Low bits of the newest epoch.
+    pub(crate) epoch_counter: u64,
+    /// Slots of leases that have not ended.
+    pub(crate) used: SlotSet,
+    /// Seats of leases that have not ended.
+    pub(crate) seats: u32,
+    /// Since the last report.
+    pub(crate) peak_seats: u32,
+    /// Since the last report.
+    pub(crate) granted: u64,
+    /// Since the last report.
+    pub(crate) denied: u64,
+}
+
+impl Ledger {
+    pub(crate) const fn new() -> Self {
+        Self {
+            leases: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            by_key: BTreeMap::new(),
+            pools: BTreeMap::new(),
+            by_row: BTreeMap::new(),
+            ended: VecDeque::new(),
+            ended_by_grant: BTreeMap::new(),
+            ended_by_id: BTreeMap::new(),
+            ended_by_key: BTreeMap::new(),
+        }
+    }
+
+    /// A report was made: what it says is counted anew from here on.
+    pub(crate) fn reset_usage(&mut self) {
+        for pool in self.pools.values_mut() {
+            (pool.peak_seats, pool.granted, pool.denied) = (pool.seats, 0, 0);
+        }
+    }
+
+    pub(crate) fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.leases.values()
+    }
+
+    pub(crate) fn by_id(&self, id: LeaseId) -> Option<&Lease> {
+        self.by_id.get(&id).and_then(|grant| self.leases.get(grant))
+    }
+
+    pub(crate) fn by_key(&self, key: &[u8; 16]) -> Option<&Lease> {
+        self.by_key.get(key).and_then(|grant| self.leases.get(grant))
+    }
+
+    pub(crate) fn get(&self, grant: Seq) -> Option<&Lease> {
+        self.leases.get(&grant)
+    }
+
+    pub(crate) fn ended_by_id(&self, id: LeaseId) -> Option<&Ended> {
+        self.ended_by_id.get(&id).and_then(|grant| self.ended_by_grant.get(grant))
+    }
+
+    pub(crate) fn ended_by_key(&self, key: &[u8; 16]) -> Option<&Ended> {
+        self.ended_by_key.get(key).and_then(|grant| self.ended_by_grant.get(grant))
+    }
+
+    pub(crate) fn pool(&self, index: PoolIndex) -> Option<&PoolLedger> {
+        self.pools.get(&index)
+    }
+
+    pub(crate) fn pool_mut(&mut self, index: PoolIndex) -> &mut PoolLedger {
+        self.pools.entry(index).or_default()
+    }
+
+    /// Leases under a row, the oldest deadline first.
+    pub(crate) fn under_row(&self, row: RowIndex) -> impl Iterator<Item = &Lease> {
+        self.by_row.get(&row).into_iter().flatten().filter_map(|(_, grant)| self.leases.get(grant))
+    }
+
+    /// Leases of a pool, the oldest deadline first.
+    pub(crate) fn of_pool<'a>(&'a self, provision: &'a Provision, pool: PoolIndex) -> Vec<&'a Lease> {
+        let rows = provision.rows.iter().filter(|(_, row)| row.pool_index == pool);
+        let mut leases: Vec<&Lease> = rows.flat_map(|(&index, _)| self.under_row(index)).collect();
+        leases.sort_by_key(|lease| (lease.deadline, lease.grant));
+        leases
+    }
+
+    /// Whether any lease is under the row.
+    pub(crate) fn uses_row(&self, row: RowIndex) -> bool {
+        self.by_row.get(&row).is_some_and(|leases| !leases.is_empty())
+    }
+
+    pub(crate) fn insert(&mut self, lease: Lease) {
+        let grant = lease.grant;
+        let pool = self.pool_mut(lease.granted.pool);
+        pool.used.insert_all(&lease.granted.slots);
+        pool.seats = pool.seats.saturating_add(lease.granted.count);
+        pool.peak_seats = pool.peak_seats.max(pool.seats);
+        pool.granted = pool.granted.saturating_add(1);
+        self.by_id.insert(lease.granted.lease, grant);
+        self.by_key.insert(lease.granted.key, grant);
+        self.by_row.entry(lease.row).or_default().insert((lease.deadline, grant));
+        self.leases.insert(grant, lease);
+    }
+
+    /// Changes a lease's deadline or row, keeping the indexes true.
+    pub(crate) fn update(&mut self, grant: Seq, change: impl FnOnce(&mut Lease)) {
+        let Some(lease) = self.leases.get_mut(&grant) else { return };
+        let old = (lease.row, lease.deadline);
+        change(lease);
+        let new = (lease.row, lease.deadline);
+        if let Some(leases) = self.by_row.get_mut(&old.0) {
+            leases.remove(&(old.1, grant));
+            if leases.is_empty() {
+                self.by_row.remove(&old.0);
+            }
+        }
+        self.by_row.entry(new.0).or_default().insert((new.1, grant));
+    }
+
+    pub(crate) fn end(&mut self, grant: Seq, cause: EndCause) -> Option<Lease> {
+        let lease = self.leases.remove(&grant)?;
+        let granted = &lease.granted;
+        self.by_id.remove(&granted.lease);
+        self.by_key.remove(&granted.key);
+        if let Some(leases) = self.by_row.get_mut(&lease.row) {
+            leases.remove(&(lease.deadline, grant));
+            if leases.is_empty() {
+                self.by_row.remove(&lease.row);
+            }
+        }
+        let pool = self.pool_mut(granted.pool);
+        pool.used.remove_all(&granted.slots);
+        pool.seats = pool.seats.saturating_sub(granted.count);
+        self.remember(grant, &lease, cause);
+        Some(lease)
+    }
+
+    fn remember(&mut self, grant: Seq, lease: &Lease, cause: EndCause) {
+        let granted = &lease.granted;
+        let (id, key) = (granted.lease, granted.key);
+        let ended =
+            Ended { lease: id, key, principal: granted.principal, params_hash: granted.params_hash, cause };
+        self.ended.push_back(grant);
+        self.ended_by_id.insert(id, grant);
+        self.ended_by_key.insert(key, grant);
+        self.ended_by_grant.insert(grant, ended);
+        if self.ended.len() > limits::ENDED_LEASES {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let oldest =
+            self.ended.pop_front().and_then(|grant| self.ended_by_grant.remove(&grant).map(|e| (grant, e)));
+        let Some((grant, ended)) = oldest else { return };
+        self.ended_by_id.remove(&ended.lease);
+        // The key may name a younger lease by now: it was free to be used again once its lease was forgotten.
+        if self.ended_by_key.get(&ended.key) == Some(&grant) {
+            self.ended_by_key.remove(&ended.key);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Every bound of the node's core. Each is tested at limit − 1, limit and limit + 1.
+
+/// Seats of one checkout.
+pub const CHECKOUT_SEATS: u32 = 10_000;
+/// Ended leases whose keys and ids are remembered.
+pub const ENDED_LEASES: usize = 65_536;
+/// Requests that a bundle may still answer.
+pub const OPEN_REQUESTS: usize = 64;
+/// Holders named by a denial.
+pub const DENIAL_HOLDERS: usize = 8;
+/// Denials are journaled as roll-ups of this span.
+pub const DENIAL_ROLL_UP_MS: i64 = 60_000;
+/// Least life worth granting; less is `ALLOCATION_ENDED`.
+pub const LEASE_MIN_MS: i64 = 60_000;
+/// Server grace G is a tenth of the TTL, but at least this.
+pub const GRACE_MIN_MS: i64 = 5_000;

@@ -1,0 +1,144 @@
+//! What a node's journal holds. The wire form is frozen from the first release on: a change is a new variant at the end.
+
+use leasehold_protocol::artefact::Holder;
+use leasehold_protocol::bytes::{Bytes, Digest, Nonce, SpkiDigest};
+use leasehold_protocol::canonical::{self, CodecError};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::{LeaseId, RequestId};
+use leasehold_protocol::keys::PublicKeyBytes;
+use leasehold_protocol::slots::SlotSet;
+use leasehold_protocol::time::{SvcMs, UnixMs};
+use serde::{Deserialize, Serialize};
+
+use crate::input::Principal;
+use leasehold_protocol::seq::Seq;
+
+/// One fact of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// First record: who this node is.
+    Initialised {
+        /// High bits of every epoch.
+        incarnation: u32,
+        /// Envelope of the trust root.
+        trust_root: Bytes,
+        /// The node's sign key.
+        sign_key: PublicKeyBytes,
+        /// Its TLS keys.
+        tls_keys: Vec<SpkiDigest>,
+        /// Its name.
+        name: String,
+    },
+    /// A request was made: its nonce anchors time when the answer comes in the same boot.
+    RequestMade {
+        /// Which.
+        request: RequestId,
+        /// What a bundle answers.
+        digest: Digest,
+        /// What a time statement echoes.
+        nonce: Nonce,
+    },
+    /// A bundle is in force. The envelope is verified again in replay.
+    BundleApplied {
+        /// Verbatim.
+        envelope: Bytes,
+        /// An operator vouched for its time.
+        time_accepted: bool,
+    },
+    /// Interns a holder under a number that is never used twice.
+    HolderSeen {
+        /// The number.
+        index: u32,
+        /// Who.
+        holder: Holder,
+    },
+    /// Interns a set of features under a number that is never used twice.
+    FeaturesSeen {
+        /// The number.
+        index: u32,
+        /// Ascending.
+        features: Vec<String>,
+    },
+    /// A seat was given.
+    LeaseGranted(LeaseGranted),
+    /// Leases live on: their grant seqs, and by how much their deadlines moved.
+    Renewed(Vec<(Seq, i64)>),
+    /// A lease is over.
+    LeaseEnded {
+        /// Seq of its grant.
+        grant: Seq,
+        /// Why.
+        cause: EndCause,
+    },
+    /// Denials of one kind since the last roll-up.
+    Denied {
+        /// Journal-local pool; none if no pool was chosen.
+        pool: Option<u32>,
+        /// Why.
+        code: Code,
+        /// Interned nowhere: holders' users, cut to the roll-up's group.
+        group: String,
+        /// How many.
+        count: u32,
+        /// First of them, service time.
+        since: SvcMs,
+    },
+}
+
+/// A seat was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseGranted {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Journal-local pool.
+    pub pool: u32,
+    /// Journal-local allocation version.
+    pub allocation: u32,
+    /// Fencing number.
+    pub epoch: u64,
+    /// Its seats; empty for an unlimited pool.
+    pub slots: SlotSet,
+    /// How many seats.
+    pub count: u32,
+    /// Interned holder.
+    pub holder: u32,
+    /// Interned features.
+    pub features: u32,
+    /// Who may renew and release it.
+    pub principal: Principal,
+    /// Idempotency key.
+    pub key: [u8; 16],
+    /// Of the parameters the key stands for.
+    pub params_hash: [u8; 8],
+    /// Life that was wished for, within the pool's bounds; renewals give as much of it as their row covers.
+    pub wish_ttl_ms: u32,
+    /// End of the promise.
+    pub deadline: SvcMs,
+    /// True time was not before this.
+    pub issued_floor: UnixMs,
+    /// True time was not after this.
+    pub issued_hi: UnixMs,
+    /// As in the ticket.
+    pub flags: u16,
+}
+
+/// Why a lease ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndCause {
+    /// Its holder gave it back.
+    Released,
+    /// It had run out and somebody needed the seat.
+    Evicted,
+}
+
+impl Record {
+    /// The bytes of the journal.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        canonical::encode(self)
+    }
+
+    /// A record of the journal.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        canonical::decode(bytes)
+    }
+}

@@ -1,0 +1,85 @@
+//! Renewal and release of a lease.
+
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
+
+use crate::core::{NodeCore, refuse, reply, unknown_lease};
+use crate::effect::{Effects, Reply};
+use crate::input::{Principal, ReplyTo};
+use crate::ledger::Lease;
+use crate::promise::NoPromise;
+use crate::provision::RowIndex;
+use crate::record::{EndCause, Record};
+
+impl NodeCore {
+    /// A new ticket for the same lease: same id, epoch and slots, under the node's current row for them.
+    pub(crate) fn renew(&mut self, to: ReplyTo, principal: Principal, id: LeaseId, out: &mut Effects) {
+        let Some(lease) = self.ledger.by_id(id).filter(|lease| lease.granted.principal == principal) else {
+            return refuse(to, self.gone(principal, id), out);
+        };
+        let (grant, pool) = (lease.grant, lease.granted.pool);
+        match self.longer_ms(lease) {
+            Ok(longer_ms) => {
+                self.emit(Record::Renewed(vec![(grant, longer_ms)]), out);
+                self.sign(grant, out);
+                self.answer_seat(to, grant, out);
+            }
+            Err(none) => {
+                let denial = self.no_promise(none);
+                self.deny(to, Some(pool), denial, out);
+            }
+        }
+    }
+
+    /// Unknown, ended and other people's leases are all answered alike: nothing was done.
+    pub(crate) fn release(&mut self, to: ReplyTo, principal: Principal, id: LeaseId, out: &mut Effects) {
+        let lease = self.ledger.by_id(id).filter(|lease| lease.granted.principal == principal);
+        let Some(grant) = lease.map(|lease| lease.grant) else {
+            return reply(to, Seq(0), Reply::Released(false), out);
+        };
+        let seq = self.emit(Record::LeaseEnded { grant, cause: EndCause::Released }, out);
+        reply(to, seq, Reply::Released(true), out);
+    }
+
+    /// The current row that holds all of a lease's slots: the one it is under, if that is still current.
+    pub(crate) fn row_for_renewal(&self, lease: &Lease) -> Option<RowIndex> {
+        let provision = self.provision.as_ref()?;
+        let entry = provision.pools.get(&lease.granted.pool)?;
+        let holds = |row: &&RowIndex| {
+            provision.rows.get(row).is_some_and(|r| r.allocation.slots.contains_all(&lease.granted.slots))
+        };
+        let own = entry.rows.iter().find(|&&row| row == lease.row);
+        own.or_else(|| entry.rows.iter().find(holds)).copied()
+    }
+
+    /// By how much the deadline can move. It never moves back.
+    fn longer_ms(&self, lease: &Lease) -> Result<i64, NoPromise> {
+        let ended = NoPromise { code: Code::AllocationEnded, bound: self.clock.floor() };
+        let provision = self.provision.as_ref().ok_or(ended)?;
+        let entry = provision.pools.get(&lease.granted.pool).filter(|entry| entry.live).ok_or(ended)?;
+        self.check_grant(entry)?;
+        let row = self.row_for_renewal(lease).and_then(|row| provision.rows.get(&row)).ok_or(ended)?;
+        let ttl_ms = self.promises(provision).fresh(row, i64::from(lease.granted.wish_ttl_ms))?;
+        let deadline = self.clock.svc().plus(ttl_ms);
+        if deadline < lease.deadline {
+            return Err(NoPromise { code: Code::AllocationEnded, bound: row.allocation.not_after });
+        }
+        Ok(deadline.since(lease.deadline))
+    }
+
+    fn gone(&self, principal: Principal, id: LeaseId) -> Problem {
+        let ended = self.ledger.ended_by_id(id).filter(|ended| ended.principal == principal);
+        match ended.map(|ended| ended.cause) {
+            None => unknown_lease(id),
+            Some(EndCause::Released) => {
+                Problem::new(Code::LeaseEnded, format!("lease {id} was released"), "check out a new seat")
+            }
+            Some(EndCause::Evicted) => {
+                let detail = format!("lease {id} had run out and its seat was given to somebody else");
+                Problem::new(Code::LeaseLost, detail, "check out a new seat, and renew in time")
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Making a request: what the node has, reports and asks for.
+
+use leasehold_protocol::artefact::{
+    Extensions, Have, Issue, JournalTail, Kind, PoolUsage, Ratchet, Request, Wants,
+};
+use leasehold_protocol::bytes::{Digest, Nonce};
+use leasehold_protocol::canonical;
+use leasehold_protocol::envelope::digest_of;
+use leasehold_protocol::ids::RequestId;
+use leasehold_protocol::request::JoinSecret;
+
+use crate::core::{NodeCore, reply};
+use crate::effect::{Effects, Reply};
+use crate::entropy::Entropy;
+use crate::input::ReplyTo;
+use crate::record::Record;
+
+impl NodeCore {
+    pub(crate) fn make_request(
+        &mut self,
+        to: ReplyTo,
+        join: Option<JoinSecret>,
+        journal: JournalTail,
+        entropy: &mut Entropy,
+        out: &mut Effects,
+    ) {
+        let Some(identity) = &self.identity else { return };
+        let provision = self.provision.as_ref();
+        let serial = self.reports.saturating_add(1);
+        let request = Request {
+            issue: Issue {
+                id: RequestId::new(self.clock.wall(), &entropy.draw()),
+                serial,
+                issued_at: self.clock.wall(),
+            },
+            account: provision.map(|p| p.account),
+            node: provision.map(|p| p.node),
+            name: identity.name.clone(),
+            generation: provision.map_or(0, |p| p.generation),
+            sign_key: identity.sign_key,
+            tls_keys: identity.tls_keys.clone(),
+            join: join.map(|secret| secret.prove(identity.sign_key, &identity.tls_keys)),
+            nonce: Nonce(entropy.draw()),
+            have: Have {
+                root_version: identity.root.root().version,
+                head_version: provision.map_or(0, |p| p.head.version),
+                bundle: provision.map(|p| p.last_bundle.digest),
+            },
+            ratchet: provision.map_or(Ratchet { counter: 0, tip: Digest([0; 32]) }, |p| p.ratchet),
+            report_seq: serial,
+            released: Vec::new(),
+            usage: self.usage(),
+            journal,
+            wants: Wants::ALL,
+            ext: Extensions::NONE,
+        };
+        let digest = digest_of(Kind::Request, &identity.root.realm(), &canonical::encode(&request));
+        let seq =
+            self.emit(Record::RequestMade { request: request.issue.id, digest, nonce: request.nonce }, out);
+        reply(to, seq, Reply::Request(Box::new(request)), out);
+    }
+
+    fn usage(&self) -> Vec<PoolUsage> {
+        let pools = self.provision.iter().flat_map(|p| &p.pools);
+        let mut usage: Vec<PoolUsage> = pools
+            .filter_map(|(&index, entry)| {
+                let counts = self.ledger.pool(index)?;
+                Some(PoolUsage {
+                    pool: entry.pool.issue.id,
+                    peak_seats: counts.peak_seats,
+                    granted: counts.granted,
+                    denied: counts.denied,
+                })
+            })
+            .collect();
+        usage.sort_by_key(|row| row.pool);
+        usage.truncate(leasehold_protocol::limits::REPORTED_ROWS);
+        usage
+    }
+}

@@ -1,0 +1,57 @@
+//! The rules that keep seats in use within seats sold, as a value: tests build a core with one removed and must see
+//! the simulator notice.
+
+/// Which rules are in force. Outside of tests there is one value: [`Rules::LAW`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each rule is in force or it is not")]
+pub struct Rules {
+    /// A seat is reclaimed at its deadline + G, not at its deadline.
+    pub(crate) reclaim_waits_for_grace: bool,
+    /// Each grant has an epoch above all earlier ones of its pool.
+    pub(crate) epochs_advance: bool,
+    /// Answers say how much of the life has passed.
+    pub(crate) answers_carry_age: bool,
+    /// No lease is promised beyond what its allocation certainly covers.
+    pub(crate) leases_end_with_their_row: bool,
+}
+
+impl Rules {
+    /// All of them.
+    pub const LAW: Self = Self {
+        reclaim_waits_for_grace: true,
+        epochs_advance: true,
+        answers_carry_age: true,
+        leases_end_with_their_row: true,
+    };
+}
+
+#[cfg(feature = "mutants")]
+impl Rules {
+    /// Reclaims seats at their deadline: a slow client clock then oversells.
+    #[must_use]
+    pub const fn without_grace(mut self) -> Self {
+        self.reclaim_waits_for_grace = false;
+        self
+    }
+
+    /// Gives every lease of a pool the same epoch.
+    #[must_use]
+    pub const fn without_epochs(mut self) -> Self {
+        self.epochs_advance = false;
+        self
+    }
+
+    /// Answers retries as if the lease were new.
+    #[must_use]
+    pub const fn without_age(mut self) -> Self {
+        self.answers_carry_age = false;
+        self
+    }
+
+    /// Promises leases beyond the end of their allocation.
+    #[must_use]
+    pub const fn without_row_end(mut self) -> Self {
+        self.leases_end_with_their_row = false;
+        self
+    }
+}

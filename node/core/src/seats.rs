@@ -1,0 +1,85 @@
+//! Which seats a checkout gets: a pure choice among a row's slots.
+
+use leasehold_protocol::limits::LEASE_SLOT_RANGES;
+use leasehold_protocol::slots::{SlotRange, SlotSet};
+
+use crate::ledger::{Lease, Ledger};
+use crate::provision::{PoolIndex, Provision, RowIndex};
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::SvcMs;
+
+/// Seats chosen for a checkout, and the run-out leases that must end for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seats {
+    pub(crate) row: RowIndex,
+    pub(crate) slots: SlotSet,
+    pub(crate) evicted: Vec<Seq>,
+}
+
+/// The lowest free slots of the first row that has enough; else those and the slots of run-out leases, the oldest
+/// deadline first, of the first row where that is enough.
+pub(crate) fn choose(
+    ledger: &Ledger,
+    provision: &Provision,
+    pool: PoolIndex,
+    rows: &[RowIndex],
+    count: u32,
+    evictable: impl Fn(&Lease) -> bool,
+) -> Option<Seats> {
+    let used = ledger.pool(pool).map(|pool| pool.used.clone()).unwrap_or_default();
+    let free = |row: &RowIndex| provision.rows.get(row).map(|r| r.allocation.slots.without(&used));
+    for &row in rows {
+        if let Some(slots) = free(&row).and_then(|free| pick(&free, count)) {
+            return Some(Seats { row, slots, evicted: Vec::new() });
+        }
+    }
+    let run_out: Vec<&Lease> =
+        ledger.of_pool(provision, pool).into_iter().filter(|lease| evictable(lease)).collect();
+    rows.iter().find_map(|&row| {
+        let all = &provision.rows.get(&row)?.allocation.slots;
+        let (mut free, mut evicted) = (free(&row)?, Vec::new());
+        for lease in run_out.iter().filter(|lease| all.intersects(&lease.granted.slots)) {
+            free.insert_all(&lease.granted.slots);
+            evicted.push(lease.grant);
+            // A lease may reach beyond this row; what lies outside is free then, but not this row's to give.
+            let own = intersection(&free, all);
+            if let Some(slots) = pick(&own, count) {
+                return Some(Seats { row, slots, evicted });
+            }
+        }
+        None
+    })
+}
+
+/// How many of a pool's seats are counted: those of leases that have not run out.
+pub(crate) fn in_use(leases: &[&Lease], svc: SvcMs, grace: bool) -> u32 {
+    let counted = leases.iter().filter(|lease| !has_run_out(lease, svc, grace));
+    counted.fold(0, |sum, lease| sum.saturating_add(lease.granted.count))
+}
+
+/// Whether the seat may be given to somebody else: svc ≥ deadline + G.
+pub(crate) fn has_run_out(lease: &Lease, svc: SvcMs, grace: bool) -> bool {
+    let grace_ms = if grace { lease.grace_ms() } else { 0 };
+    lease.deadline.plus(grace_ms) <= svc
+}
+
+/// The lowest `count` slots; if these lie in more ranges than a ticket holds, the largest ranges first.
+fn pick(free: &SlotSet, count: u32) -> Option<SlotSet> {
+    let lowest = free.clone().take_lowest(count)?;
+    if lowest.ranges().len() <= LEASE_SLOT_RANGES {
+        return Some(lowest);
+    }
+    let mut ranges: Vec<SlotRange> = free.ranges().to_vec();
+    ranges.sort_by_key(|range| (std::cmp::Reverse(range.count), range.first));
+    ranges.truncate(LEASE_SLOT_RANGES);
+    let mut largest = SlotSet::EMPTY;
+    for range in ranges {
+        let missing = count.saturating_sub(largest.len());
+        largest.insert_all(&SlotSet::range(range.first, range.count.min(missing)));
+    }
+    (largest.len() == count).then_some(largest)
+}
+
+fn intersection(a: &SlotSet, b: &SlotSet) -> SlotSet {
+    a.without(&a.without(b))
+}

@@ -1,0 +1,158 @@
+//! What people and clients may ask about: status, pools, leases, identity, chains. Reads only.
+
+use leasehold_protocol::api::{
+    AllocationStatus, ClockStatus, IdentityAnswer, IssuerContact, JournalStatus, LeaseStatus, LeasesAnswer,
+    PoolStatus, StatusAnswer, instant,
+};
+use leasehold_protocol::armour::one_line;
+use leasehold_protocol::artefact::{Chain, Seats};
+use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::time::{ClockReading, SvcMs};
+
+use crate::clock::{Clock, ClockQuality};
+use crate::core::NodeCore;
+use crate::ledger::Lease;
+use crate::provision::{PoolEntry, PoolIndex, Provision};
+use crate::seats;
+use crate::trust::Trust;
+
+impl NodeCore {
+    /// The whole state for people and monitoring, as of `now`.
+    pub fn status(&self, now: &ClockReading, journal: JournalStatus, running: bool) -> StatusAnswer {
+        let clock = self.clock_at(now);
+        let trust = self.node_trust(&clock);
+        StatusAnswer {
+            node_id: self.provision.as_ref().map(|p| p.node),
+            name: self.identity.as_ref().map(|i| i.name.clone()).unwrap_or_default(),
+            trust_state: trust.state,
+            trust_cause: trust.cause,
+            next_transition_at: trust.next.and_then(instant),
+            clock: clock_status(&clock),
+            issuer: IssuerContact {
+                reachable: None,
+                last_sync_at: self.provision.as_ref().and_then(|p| instant(p.head.issue.issued_at)),
+            },
+            pools: self.pool_statuses(&clock),
+            journal,
+            running,
+        }
+    }
+
+    /// Every lease not yet ended, as of `now`.
+    pub fn leases(&self, now: &ClockReading) -> LeasesAnswer {
+        let svc = self.clock_at(now).svc();
+        let Some(provision) = &self.provision else { return LeasesAnswer { leases: Vec::new() } };
+        let leases = self.ledger.leases().filter_map(|lease| self.lease_status(provision, lease, svc));
+        LeasesAnswer { leases: leases.collect() }
+    }
+
+    /// Who the node is.
+    pub fn identity(&self) -> IdentityAnswer {
+        let roots = self.identity.iter().flat_map(|identity| &identity.roots);
+        let certificate = self.provision.as_ref().map(|p| p.certificate.envelope());
+        IdentityAnswer {
+            node_id: self.provision.as_ref().map(|p| p.node),
+            roots: roots.filter_map(|root| one_line(&root.0).ok()).collect(),
+            certificate: certificate.and_then(|envelope| one_line(envelope).ok()),
+        }
+    }
+
+    /// The chain that proves the tickets of a row.
+    pub fn chain(&self, digest: Digest) -> Option<Chain> {
+        self.provision.as_ref()?.chain(digest).cloned()
+    }
+
+    /// Time as it is at `now`, which may be later than the last frame.
+    fn clock_at(&self, now: &ClockReading) -> Clock {
+        let mut clock = self.clock.clone();
+        clock.stamp(&self.clock.stamp_of(now));
+        clock
+    }
+
+    fn pool_statuses(&self, clock: &Clock) -> Vec<PoolStatus> {
+        let Some(provision) = &self.provision else { return Vec::new() };
+        let served = provision.pools.iter().filter(|(_, entry)| entry.live && !entry.rows.is_empty());
+        served.map(|(&index, entry)| self.pool_status(provision, index, entry, clock)).collect()
+    }
+
+    fn pool_status(
+        &self,
+        provision: &Provision,
+        index: PoolIndex,
+        entry: &PoolEntry,
+        clock: &Clock,
+    ) -> PoolStatus {
+        let leases = self.ledger.of_pool(provision, index);
+        let rows: Vec<_> = entry.rows.iter().filter_map(|row| provision.rows.get(row)).collect();
+        let limited = entry.pool.seats != Seats::Unlimited;
+        let seats = |slots: u32| limited.then_some(slots);
+        let allocations: Vec<AllocationStatus> = rows
+            .iter()
+            .map(|row| AllocationStatus {
+                allocation_id: row.allocation.issue.id,
+                seats: seats(row.allocation.slots.len()),
+                not_after: row.allocation.not_after.to_string(),
+            })
+            .collect();
+        let trust = Trust::of_pool(provision, entry, &rows, clock.best());
+        let denied = self.recent_denials.of_pool(index, clock.svc());
+        PoolStatus {
+            pool_id: entry.pool.issue.id,
+            product: entry.grant.sku.clone(),
+            seats: seats(rows.iter().fold(0_u32, |sum, row| sum.saturating_add(row.allocation.slots.len()))),
+            in_use: seats::in_use(&leases, clock.svc(), true),
+            borrowed: 0,
+            queued: 0,
+            denied_1h: denied.saturating_add(self.pending_denials.of_pool(index)),
+            features: entry.grant.features.clone(),
+            grant_ends_at: entry.grant.not_after.to_string(),
+            allocations,
+            trust_state: trust.state,
+            trust_cause: trust.cause,
+            next_transition_at: trust.next.and_then(instant),
+        }
+    }
+
+    fn lease_status(&self, provision: &Provision, lease: &Lease, svc: SvcMs) -> Option<LeaseStatus> {
+        let granted = &lease.granted;
+        let entry = provision.pools.get(&granted.pool)?;
+        let single = granted.count == 1;
+        Some(LeaseStatus {
+            lease_id: granted.lease,
+            pool_id: entry.pool.issue.id,
+            product: entry.grant.sku.clone(),
+            features: self.features.get(granted.features).cloned().unwrap_or_default(),
+            slot: granted.slots.first().filter(|_| single),
+            slots: (!single && !granted.slots.is_empty()).then(|| granted.slots.iter().collect()),
+            epoch: granted.epoch,
+            state: if seats::has_run_out(lease, svc, true) { "EVICTABLE" } else { "ACTIVE" }.to_owned(),
+            holder: self.holders.get(granted.holder).map(ToString::to_string).unwrap_or_default(),
+            acquired_at: lease.acquired_at.to_string(),
+            expires_in_ms: lease.deadline.since(svc).max(0),
+        })
+    }
+
+    fn node_trust(&self, clock: &Clock) -> Trust {
+        let Some(provision) = self.provision.as_ref().filter(|p| p.rows.values().any(|row| row.current))
+        else {
+            return Trust::unprovisioned();
+        };
+        Trust::of_head(&provision.head, clock.best())
+    }
+}
+
+fn clock_status(clock: &Clock) -> ClockStatus {
+    let status = match clock.quality() {
+        ClockQuality::Good => "GOOD",
+        ClockQuality::Coarse => "COARSE",
+        ClockQuality::Suspect => "SUSPECT",
+    };
+    ClockStatus {
+        status: status.to_owned(),
+        floor: instant(clock.floor()),
+        best: clock.best().to_string(),
+        hi: instant(clock.hi()),
+        wall: clock.wall().to_string(),
+        svc_ms: clock.svc().0,
+    }
+}
