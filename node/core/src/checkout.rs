@@ -186,7 +186,7 @@ impl NodeCore {
         if let Some(full) = open.first() {
             return Err(Denied {
                 pool: Some(full.index),
-                denial: self.exhausted(provision, &open, checkout),
+                denial: Box::new(self.exhausted(provision, &open, checkout)),
             });
         }
         closed.sort_by_key(|(_, entry, _)| (surplus(entry), entry.grant.not_after, entry.pool.issue.id));
