@@ -13,6 +13,7 @@ pub mod bundle;
 pub mod bytes;
 pub mod canonical;
 pub mod code;
+pub mod entropy;
 pub mod envelope;
 pub mod ids;
 pub mod inspect;

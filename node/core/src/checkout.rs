@@ -16,7 +16,6 @@ use sha2::{Digest as _, Sha256};
 use crate::core::{EPOCH_COUNTER, NodeCore, refuse, reply};
 use crate::denial::denial;
 use crate::effect::{Effect, Effects, Event, Reply, SeatReply};
-use crate::entropy::Entropy;
 use crate::input::{Checkout, Principal, ReplyTo};
 use crate::ledger::Lease;
 use crate::limits;
@@ -24,6 +23,7 @@ use crate::promise::{NoPromise, Promises};
 use crate::provision::{PoolEntry, PoolIndex, Provision, Row, RowIndex};
 use crate::record::{EndCause, LeaseGranted, Record};
 use crate::seats::{self, Seats};
+use leasehold_protocol::entropy::Entropy;
 
 /// A pool that may give a seat, and the rows that may promise it.
 struct Candidate<'a> {

@@ -18,7 +18,6 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::{Clock, Moment};
 use crate::denial::{PendingDenials, RecentDenials};
 use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
-use crate::entropy::Entropy;
 use crate::input::{Initialise, Input, ReplyTo};
 use crate::interner::Interner;
 use crate::ledger::{Lease, Ledger};
@@ -26,6 +25,7 @@ use crate::limits;
 use crate::provision::{Provision, extend_roots};
 use crate::record::{EndCause, LeaseGranted, Record};
 use crate::rules::Rules;
+use leasehold_protocol::entropy::Entropy;
 
 /// The node's ledger as a fold over its journal.
 #[derive(Clone, Debug)]

@@ -12,7 +12,6 @@ mod clock;
 mod core;
 mod denial;
 mod effect;
-mod entropy;
 mod import;
 mod input;
 mod interner;
@@ -30,8 +29,8 @@ mod trust;
 
 pub use crate::core::{NodeCore, ReplayError};
 pub use effect::{Effect, Effects, Event, Reply, SeatReply, TicketPlace};
-pub use entropy::Entropy;
 pub use input::{Checkout, Initialise, Input, Principal, ReplyTo};
+pub use leasehold_protocol::entropy::Entropy;
 pub use leasehold_protocol::seq::Seq;
 pub use record::{EndCause, LeaseGranted, Record};
 pub use rules::Rules;

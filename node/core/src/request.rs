@@ -11,9 +11,9 @@ use leasehold_protocol::request::JoinSecret;
 
 use crate::core::{NodeCore, reply};
 use crate::effect::{Effects, Reply};
-use crate::entropy::Entropy;
 use crate::input::ReplyTo;
 use crate::record::Record;
+use leasehold_protocol::entropy::Entropy;
 
 impl NodeCore {
     pub(crate) fn make_request(
