@@ -232,7 +232,7 @@ impl NodeCore {
     ) -> Option<Choice> {
         let rows: Vec<RowIndex> = candidate.rows.iter().map(|&(row, _)| row).collect();
         let seats = match candidate.entry.pool.seats {
-            PoolSeats::Unlimited => Seats { row: *rows.first()?, slots: SlotSet::EMPTY, evicted: Vec::new() },
+            PoolSeats::Unlimited => self.unlimited_seats(*rows.first()?),
             PoolSeats::Value(_) => {
                 let evictable = |lease: &Lease| self.has_run_out(lease);
                 seats::choose(&self.ledger, provision, candidate.index, &rows, checkout.count, evictable)?
@@ -240,6 +240,13 @@ impl NodeCore {
         };
         let &(_, ttl_ms) = candidate.rows.iter().find(|(row, _)| *row == seats.row)?;
         Some(Choice { pool: candidate.index, seats, ttl_ms })
+    }
+
+    /// There is always a seat. Nobody waits for those of run-out leases, but memory does: each grant ends a few.
+    fn unlimited_seats(&self, row: RowIndex) -> Seats {
+        let run_out = self.ledger.under_row(row).take_while(|lease| self.has_run_out(lease));
+        let evicted = run_out.take(limits::UNLIMITED_EVICTIONS).map(|lease| lease.grant).collect();
+        Seats { row, slots: SlotSet::EMPTY, evicted }
     }
 
     pub(crate) fn has_run_out(&self, lease: &Lease) -> bool {

@@ -114,8 +114,7 @@ impl Clock {
     /// learns nothing, if they are implausibly far ahead and nobody vouched for them.
     pub(crate) fn learn(&mut self, time: &TimeStatement, asked: Option<Moment>, accepted: bool) -> bool {
         let Some(mut last) = self.last else { return false };
-        let known = last.floor.max(last.wall);
-        if self.floor.is_some() && !accepted && known.plus(MAX_LEAP_MS) < time.earliest {
+        if !self.believes(time, accepted) {
             return false;
         }
         let here = |value| Some(Anchor { value, boottime_ms: last.boottime_ms, slew_ms: last.slew_ms });
@@ -137,6 +136,11 @@ impl Clock {
         (last.floor, last.hi) = (floor, hi);
         self.last = Some(last);
         true
+    }
+
+    /// Whether a signed time is not too far ahead of all that is known. The first one is free.
+    pub(crate) fn believes(&self, time: &TimeStatement, accepted: bool) -> bool {
+        accepted || self.floor.is_none() || time.earliest <= self.best().plus(MAX_LEAP_MS)
     }
 
     pub(crate) fn svc(&self) -> SvcMs {

@@ -137,9 +137,7 @@ impl NodeCore {
             self.clock.stamp_of(now).svc,
             "stamp and handle read the same clock"
         );
-        if matches!(input, Input::Tick)
-            || self.pending_denials.due().is_some_and(|due| due <= self.clock.svc())
-        {
+        if self.wants_roll_up(&input) {
             self.roll_up_denials(out);
         }
         match input {
@@ -245,6 +243,16 @@ impl NodeCore {
             Record::Initialised { incarnation, trust_root: Bytes(trust_root), sign_key, tls_keys, name },
             out,
         );
+    }
+
+    /// With an idle tick, or with a commit of seats once a minute. What is refused adds nothing to the journal.
+    fn wants_roll_up(&self, input: &Input) -> bool {
+        let due = self.pending_denials.due().is_some_and(|due| due <= self.clock.svc());
+        match input {
+            Input::Tick => true,
+            Input::Checkout { .. } | Input::Renew { .. } | Input::Release { .. } => due,
+            Input::Initialise(_) | Input::MakeRequest { .. } | Input::Import { .. } => false,
+        }
     }
 
     fn roll_up_denials(&mut self, out: &mut Effects) {

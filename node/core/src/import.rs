@@ -49,7 +49,13 @@ impl NodeCore {
         if let Err(unfit) = self.check_newer(&opened) {
             return refuse_artefact(to, Kind::Bundle, unfit.code, unfit.detail, unfit.hint, out);
         }
-        let changes = changes(self.provision.as_ref(), &opened);
+        let mut changes = changes(self.provision.as_ref(), &opened);
+        if let Some(time) = opened.time.as_ref().filter(|time| !self.clock.believes(time, accept_time)) {
+            let (earliest, best) = (time.earliest, self.clock.best());
+            changes.push(format!(
+                "its time {earliest} is set aside, being far ahead of {best}: --accept-time believes it"
+            ));
+        }
         if dry_run {
             let answer = ImportAnswer { result: ImportResult::WouldApply, bundle_id, changes };
             return reply(to, Seq(0), Reply::Imported(Box::new(answer)), out);

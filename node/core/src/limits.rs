@@ -14,3 +14,5 @@ pub const DENIAL_ROLL_UP_MS: i64 = 60_000;
 pub const LEASE_MIN_MS: i64 = 60_000;
 /// Server grace G is a tenth of the TTL, but at least this.
 pub const GRACE_MIN_MS: i64 = 5_000;
+/// Run-out leases of an unlimited pool that one grant ends.
+pub const UNLIMITED_EVICTIONS: usize = 4;
