@@ -1,0 +1,160 @@
+//! The command line of `leasehold-node`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use leasehold_cli::files::FileOrStdin;
+use leasehold_cli::{Failure, GlobalArgs, MutationArgs, Program, Side, default_data_dir};
+use leasehold_protocol::ids::PoolId;
+use leasehold_protocol::join_code::JoinCode;
+
+use crate::config::{self, Config};
+use crate::data_dir::DataDir;
+
+/// Serves floating seats inside your own network
+#[derive(Parser, Debug)]
+#[command(name = "leasehold-node", version, about, arg_required_else_help = false)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Where the state is; accepted before and after the verb.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlaceArgs {
+    /// The data directory
+    #[arg(long, global = true, value_name = "DIR", env = "LEASEHOLD_NODE_DATA", help_heading = "State")]
+    data: Option<PathBuf>,
+    /// The configuration file [default: /etc/leasehold/node.toml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "State")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    /// Make a new node: its keys and its journal
+    Init(InitArgs),
+    /// Write a request to carry to the vendor
+    Request(RequestArgs),
+    /// Apply a bundle from the vendor
+    Import(ImportArgs),
+    /// Serve seats, in the foreground
+    Run(RunArgs),
+    /// Show trust, clock, pools and journal
+    Status,
+    /// Show the pools
+    Pools,
+    /// Show the leases that have not ended
+    Leases(LeasesArgs),
+    /// Look after the journal
+    #[command(subcommand)]
+    Journal(JournalVerb),
+    /// Show what an artefact says, without verifying it
+    Inspect(InspectArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// The vendor's trust root
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: PathBuf,
+    /// What you call the node [default: the name of this machine]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RequestArgs {
+    /// Where to write it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The join code of the vendor, for the first request
+    #[arg(long, value_name = "CODE")]
+    pub(crate) join: Option<JoinCode>,
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// The bundle, in any form; `-` for standard input
+    #[arg(value_name = "FILE", value_parser = file_or_stdin)]
+    pub(crate) file: FileOrStdin,
+    /// Vouch for a signed time that is far ahead of this machine's clock
+    #[arg(long)]
+    pub(crate) accept_time: bool,
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// The Unix socket for applications [default: DIR/node.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// A TCP address (needs TLS, which this version does not have)
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LeasesArgs {
+    /// Only those of this pool
+    #[arg(long, value_name = "POOL")]
+    pub(crate) pool: Option<PoolId>,
+    /// Only those of this holder: `user@host`, `user` or `@host`
+    #[arg(long, value_name = "HOLDER")]
+    pub(crate) holder: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum JournalVerb {
+    /// Check every record, the chain, and that it replays
+    Verify {
+        /// Check a copy of a data directory instead
+        #[arg(long, value_name = "DIR")]
+        offline: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// The artefact, in any form; `-` for standard input
+    #[arg(value_name = "FILE", value_parser = file_or_stdin)]
+    pub(crate) file: FileOrStdin,
+    /// A trust root, to show digests too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
+}
+
+impl Program for Cli {
+    fn global(&self) -> GlobalArgs {
+        self.global
+    }
+}
+
+impl PlaceArgs {
+    /// The configuration.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        config::load(self.config.as_deref())
+    }
+
+    /// The data directory: a flag wins over its environment variable, that over the configuration.
+    pub(crate) fn data_dir(&self, config: &Config) -> Result<DataDir, Failure> {
+        match self.data.as_ref().or(config.data.as_ref()) {
+            Some(path) => Ok(DataDir::new(path)),
+            None => default_data_dir(Side::Node).map(|path| DataDir::new(&path)),
+        }
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature clap asks for")]
+fn file_or_stdin(argument: &str) -> Result<FileOrStdin, std::convert::Infallible> {
+    Ok(FileOrStdin::from(std::ffi::OsStr::new(argument)))
+}

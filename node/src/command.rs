@@ -1,0 +1,80 @@
+//! What the shell asks of the core, and what comes back.
+
+use leasehold_node_core::{Checkout, Input, Principal, ReplyTo};
+use leasehold_protocol::api::{Decision, Denial, ImportAnswer, ReleaseAnswer, RequestAnswer};
+use leasehold_protocol::artefact::JournalTail;
+use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::request::JoinSecret;
+use serde::{Serialize, Serializer};
+use tokio::sync::oneshot;
+
+use crate::ticket::SignedSeat;
+
+/// One command, as far as the transport understands it.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A seat is wanted.
+    Checkout { principal: Principal, checkout: Box<Checkout> },
+    /// A lease shall live on.
+    Renew { principal: Principal, lease: LeaseId },
+    /// A seat is given back.
+    Release { principal: Principal, lease: LeaseId },
+    /// A request to the issuer shall be made.
+    MakeRequest { join: Option<JoinSecret> },
+    /// A bundle, out of its armour, shall be applied.
+    Import { envelope: Vec<u8>, dry_run: bool, accept_time: bool },
+}
+
+/// What comes back where nothing was refused.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// A seat is held.
+    Seat(Box<SignedSeat>),
+    /// A decision against it.
+    Denied(Box<Denial>),
+    /// Whether there was something to release.
+    Released(ReleaseAnswer),
+    /// A signed request.
+    Request(Box<RequestAnswer>),
+    /// What an import did.
+    Imported(Box<ImportAnswer>),
+}
+
+/// The end of a command.
+pub(crate) type Outcome = Result<Answer, Problem>;
+/// Where the outcome goes; nobody may be left to take it.
+pub(crate) type AnswerTo = oneshot::Sender<Outcome>;
+
+impl Command {
+    /// Whether the command adds promises. They end first where the disk fills up; renewals and releases go on.
+    pub(crate) const fn adds_promises(&self) -> bool {
+        matches!(self, Self::Checkout { .. } | Self::MakeRequest { .. } | Self::Import { .. })
+    }
+
+    /// The core's input. `journal` is how far the journal reaches.
+    pub(crate) fn into_input(self, to: ReplyTo, journal: JournalTail) -> Input {
+        match self {
+            Self::Checkout { principal, checkout } => Input::Checkout { to, principal, checkout: *checkout },
+            Self::Renew { principal, lease } => Input::Renew { to, principal, lease },
+            Self::Release { principal, lease } => Input::Release { to, principal, lease },
+            Self::MakeRequest { join } => Input::MakeRequest { to, join, journal },
+            Self::Import { envelope, dry_run, accept_time } => {
+                Input::Import { to, envelope, dry_run, accept_time }
+            }
+        }
+    }
+}
+
+/// As the API says it.
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Seat(seat) => Decision::Allow(seat.to_api()).serialize(serializer),
+            Self::Denied(denial) => Decision::Deny((**denial).clone()).serialize(serializer),
+            Self::Released(answer) => answer.serialize(serializer),
+            Self::Request(answer) => answer.serialize(serializer),
+            Self::Imported(answer) => answer.serialize(serializer),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One file per verb, and the two ways to the state: through the running daemon, or in its directory.
+
+mod import;
+mod init;
+mod inspect;
+mod journal;
+mod leases;
+mod pools;
+mod request;
+mod run;
+mod status;
+
+use leasehold_cli::{Exit, Failure, Output, Program as _};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::problem::Problem;
+use tokio::sync::oneshot;
+
+use crate::causes::with_causes;
+use crate::cli::{Cli, JournalVerb, Verb};
+use crate::command::{Command, Outcome};
+use crate::commit::{Commit, Fatal};
+use crate::data_dir::DataDir;
+use crate::store::Store;
+
+/// The whole program, from its arguments to its exit.
+pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
+    log_to_stderr(&cli);
+    let Cli { place, verb, .. } = cli;
+    // What an artefact says has nothing to do with any state.
+    if let Verb::Inspect(args) = &verb {
+        return inspect::run(args, output).map(|()| Exit::DONE);
+    }
+    let config = place.config()?;
+    let dir = place.data_dir(&config)?;
+    match verb {
+        Verb::Init(args) => init::run(&dir, &args, output),
+        Verb::Request(args) => request::run(&dir, &args, output),
+        Verb::Import(args) => import::run(&dir, &args, output),
+        Verb::Run(args) => run::run(dir, args, config, output),
+        Verb::Status => status::run(&dir, output),
+        Verb::Pools => pools::run(&dir, output),
+        Verb::Leases(args) => leases::run(&dir, &args, output),
+        Verb::Journal(JournalVerb::Verify { offline }) => journal::verify(&dir, offline.as_deref(), output),
+        Verb::Inspect(args) => inspect::run(&args, output),
+    }
+    .map(|()| Exit::DONE)
+}
+
+/// Carries out one command on the directory itself, under its lock: one frame.
+fn carry_out(store: &mut Store, command: Command) -> Result<Outcome, Failure> {
+    let (asker, mut outcome) = oneshot::channel();
+    let commit = || {
+        let now = leasehold_clock::read().map_err(Fatal::Clock)?;
+        let mut commit = Commit::begin(store, now);
+        commit.ask(command, asker)?;
+        commit.finish()
+    };
+    commit().map_err(|fatal| fatal_failure(&fatal))?;
+    Ok(outcome.try_recv().unwrap_or_else(|_| Err(unanswered())))
+}
+
+/// A commit's end as programs tell it, with all its causes.
+fn fatal_failure(fatal: &Fatal) -> Failure {
+    let hint = "check the disk and its free space, then look with `leasehold-node status`";
+    Failure::new(fatal.code(), with_causes(fatal), hint)
+}
+
+fn unanswered() -> Problem {
+    Problem::new(Code::Internal, "the core did not answer", "report this")
+}
+
+fn log_to_stderr(cli: &Cli) {
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    let level = cli.global().log_level().parse().unwrap_or(tracing::Level::WARN);
+    let builder = builder.with_max_level(level);
+    match cli.verb {
+        Verb::Run(_) => builder.json().init(),
+        _ => builder.with_ansi(false).without_time().init(),
+    }
+}
+
+/// The command line that does something on the same directory.
+fn next_command(dir: &DataDir, rest: &str) -> String {
+    format!("leasehold-node --data {} {rest}", dir.path().display())
+}

@@ -1,0 +1,55 @@
+//! `request`: what to carry to the vendor.
+
+use leasehold_cli::files::{self, Access, Existing};
+use leasehold_cli::{Failure, Output, People};
+use leasehold_protocol::api::RequestAnswer;
+use leasehold_protocol::armour::{armour, unarmour};
+use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::code::Code;
+use serde::Serialize;
+
+use super::{carry_out, next_command, unanswered};
+use crate::admin::{Admin, Content};
+use crate::cli::RequestArgs;
+use crate::command::{Answer, Command};
+use crate::data_dir::DataDir;
+use crate::http::MakeRequest;
+use crate::store::Store;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    request: &'a str,
+    digest: Digest,
+}
+
+pub(super) fn run(dir: &DataDir, args: &RequestArgs, output: Output) -> Result<(), Failure> {
+    if args.mutation.dry_run {
+        return output.answer(
+            &serde_json::json!({"would": "request"}),
+            &People::sentence(format!("would journal a request and write it to {}", args.out.display())),
+        );
+    }
+    let RequestAnswer { request, digest } = make(dir, args)?;
+    let text = unarmour(request.as_bytes())
+        .ok()
+        .and_then(|envelope| armour(&envelope).ok())
+        .ok_or_else(|| Failure::new(Code::Internal, "the request that was made is none", "report this"))?;
+    files::write(&args.out, text.as_bytes(), Access::Everyone, Existing::Replace)?;
+    let out = args.out.display().to_string();
+    let people = People::sentence(format!("wrote the request {digest} to {out}"));
+    let next = next_command(dir, "import FILE, with the bundle that the vendor makes of it");
+    output.answer(&Written { request: &out, digest }, &people.next(next))
+}
+
+fn make(dir: &DataDir, args: &RequestArgs) -> Result<RequestAnswer, Failure> {
+    if let Some(admin) = Admin::find(dir)? {
+        let wish = MakeRequest { join: args.join.map(|code| code.to_string()) };
+        let content = serde_json::to_vec(&wish).expect("a join code is JSON");
+        return admin.post("/v1/request", Content::Json(content));
+    }
+    let mut store = Store::open(dir)?;
+    match carry_out(&mut store, Command::MakeRequest { join: args.join.map(|code| code.secret) })?? {
+        Answer::Request(answer) => Ok(*answer),
+        _ => Err(unanswered().into()),
+    }
+}

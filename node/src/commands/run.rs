@@ -1,0 +1,28 @@
+//! `run`: the daemon, in the foreground.
+
+use leasehold_cli::{Failure, Output};
+use leasehold_protocol::code::Code;
+
+use crate::cli::RunArgs;
+use crate::config::Config;
+use crate::daemon::{self, Settings};
+use crate::data_dir::DataDir;
+use crate::socket::{self, SocketMode};
+
+pub(super) fn run(dir: DataDir, args: RunArgs, config: Config, output: Output) -> Result<(), Failure> {
+    if !args.listen.is_empty() || config.listen.is_some() {
+        return Err(Failure::new(
+            Code::ConfigInvalid,
+            "this version listens on Unix sockets only: a TCP address needs TLS, which it does not have",
+            "leave out `listen`; choose the socket with --socket PATH",
+        ));
+    }
+    let socket = match args.socket.or(config.socket) {
+        Some(path) => DataDir::new(&path).path().to_owned(),
+        None => dir.data_socket(),
+    };
+    socket::check_path(&socket)?;
+    socket::check_path(&dir.admin_socket())?;
+    let socket_mode = config.socket_mode.unwrap_or(SocketMode::EVERYBODY);
+    daemon::run(Settings { dir, socket, socket_mode, connections: config.limits.connections.0 }, output)
+}

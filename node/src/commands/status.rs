@@ -1,0 +1,48 @@
+//! `status`: how the node stands. Exit 0 whenever it could be read.
+
+use leasehold_cli::{Failure, Output, People};
+use leasehold_protocol::api::{StatusAnswer, TrustState};
+
+use super::{next_command, pools};
+use crate::admin::Admin;
+use crate::data_dir::DataDir;
+use crate::store;
+
+pub(super) fn run(dir: &DataDir, output: Output) -> Result<(), Failure> {
+    let status = read(dir)?;
+    let people = for_people(&status);
+    let people = match status.trust_state {
+        TrustState::Unprovisioned => people.next(next_command(dir, "request --out request.lh --join CODE")),
+        _ => people,
+    };
+    output.answer(&status, &people)
+}
+
+/// The running daemon's word, or what the journal says.
+pub(super) fn read(dir: &DataDir) -> Result<StatusAnswer, Failure> {
+    if let Some(admin) = Admin::find(dir)? {
+        return admin.get("/v1/status");
+    }
+    let snapshot = store::look(dir)?;
+    let now =
+        leasehold_clock::read().map_err(|error| super::fatal_failure(&crate::commit::Fatal::Clock(error)))?;
+    Ok(snapshot.core.status(&now, snapshot.journal, false))
+}
+
+fn for_people(status: &StatusAnswer) -> People {
+    let unknown = || "unknown".to_owned();
+    let clock = &status.clock;
+    let facts = [
+        ("name", status.name.clone()),
+        ("node", status.node_id.map_or_else(|| "none yet".to_owned(), |id| id.to_string())),
+        ("trust", format!("{} ({})", pools::trust_word(status.trust_state), status.trust_cause)),
+        ("changes", status.next_transition_at.clone().unwrap_or_else(|| "not by itself".to_owned())),
+        ("clock", format!("{}, {}", clock.status, clock.best)),
+        ("clock floor", clock.floor.clone().unwrap_or_else(unknown)),
+        ("clock bound", clock.hi.clone().unwrap_or_else(unknown)),
+        ("last bundle", status.issuer.last_sync_at.clone().unwrap_or_else(|| "none".to_owned())),
+        ("journal", format!("{} records, head {}", status.journal.seq, status.journal.head)),
+        ("daemon", if status.running { "running" } else { "not running" }.to_owned()),
+    ];
+    People::facts(facts).and(pools::table(&status.pools))
+}

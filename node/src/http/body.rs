@@ -1,0 +1,202 @@
+//! Request bodies: bounded in size, time and depth before anything looks at them.
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use leasehold_protocol::code::Code;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+use super::problem::Refusal;
+use crate::limits;
+
+/// Bounds the bytes of all bodies that are being received.
+#[derive(Clone)]
+pub(crate) struct BodyRoom(Arc<Semaphore>);
+
+impl BodyRoom {
+    /// All of it free.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(limits::BODIES_IN_FLIGHT_BYTES)))
+    }
+
+    /// The whole body, if it is small enough and comes in time.
+    async fn receive(&self, headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
+        let declared =
+            headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        if declared.is_some_and(|bytes| bytes > max_bytes) {
+            return Err(too_large(max_bytes));
+        }
+        let bytes = u32::try_from(declared.unwrap_or(max_bytes)).unwrap_or(u32::MAX);
+        let receive = async {
+            let _room = self.0.acquire_many(bytes).await.expect("the semaphore is never closed");
+            Limited::new(body, max_bytes).collect().await
+        };
+        match tokio::time::timeout(limits::BODY_TIMEOUT, receive).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max_bytes)),
+            Ok(Err(_)) => {
+                Err(Refusal::new(Code::Malformed, "the body is broken off or badly framed", "send it whole"))
+            }
+            Err(_) => Err(Refusal::new(
+                Code::RequestTimeout,
+                format!("the body did not arrive within {} s", limits::BODY_TIMEOUT.as_secs()),
+                "send it at once",
+            )),
+        }
+    }
+}
+
+/// A JSON document of at most [`limits::BODY_BYTES`]. No body at all stands for `{}` where the type allows that.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S, T> FromRequest<S> for JsonBody<T>
+where
+    S: Send + Sync,
+    BodyRoom: FromRef<S>,
+    T: DeserializeOwned,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let (head, body) = request.into_parts();
+        let bytes = BodyRoom::from_ref(state).receive(&head.headers, body, limits::BODY_BYTES).await?;
+        if !bytes.is_empty() {
+            check_media_type(&head.headers, &["application/json"])?;
+        }
+        parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
+    }
+}
+
+/// An artefact in any form, of at most [`limits::BUNDLE_BODY_BYTES`].
+pub(crate) struct ArtefactBody(pub(crate) Bytes);
+
+impl<S> FromRequest<S> for ArtefactBody
+where
+    S: Send + Sync,
+    BodyRoom: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let (head, body) = request.into_parts();
+        check_media_type(&head.headers, &["application/octet-stream", "text/plain"])?;
+        BodyRoom::from_ref(state).receive(&head.headers, body, limits::BUNDLE_BODY_BYTES).await.map(Self)
+    }
+}
+
+fn check_media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Refusal> {
+    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
+    let essence = sent.split(';').next().unwrap_or_default().trim();
+    if accepted.iter().any(|accepted| essence.eq_ignore_ascii_case(accepted)) {
+        return Ok(());
+    }
+    let accepted = accepted.join(" or ");
+    let detail = format!("the content type must be {accepted}, not {sent:?}");
+    Err(Refusal::new(Code::UnsupportedMediaType, detail, format!("send it as {accepted}")))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    if json_depth(bytes) > limits::JSON_DEPTH {
+        let detail = format!("the body nests deeper than {} levels", limits::JSON_DEPTH);
+        return Err(Refusal::new(Code::Malformed, detail, "see the description of the API"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let code = if error.is_data() { Code::InvalidRequest } else { Code::Malformed };
+        let what =
+            if error.is_data() { "the body is not what this request takes" } else { "the body is not JSON" };
+        Refusal::new(code, format!("{what}: {error}"), "see the description of the API")
+    })
+}
+
+/// How deep arrays and objects nest, brackets inside of strings not counted.
+fn json_depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn too_large(max_bytes: usize) -> Refusal {
+    Refusal::new(Code::BodyTooLarge, format!("the body has more than {max_bytes} bytes"), "send less")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn depth_is_bounded() {
+        for (depth, allowed) in [(31, true), (32, true), (33, false)] {
+            let text = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(parse::<Value>(text.as_bytes()).is_ok(), allowed, "{depth}");
+        }
+        for (text, depth) in
+            [(r#"{"a":"[[[","b":[1]}"#, 2), (r#""\"[[""#, 0), ("[],[],[]", 1), ("]]]][", 1), ("", 0)]
+        {
+            assert_eq!(json_depth(text.as_bytes()), depth, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn size_is_bounded_with_and_without_a_declared_length() {
+        let max = limits::BODY_BYTES;
+        for (bytes, allowed) in [(0, true), (max - 1, true), (max, true), (max + 1, false)] {
+            for declared in [true, false] {
+                let mut headers = HeaderMap::new();
+                if declared {
+                    headers.insert(CONTENT_LENGTH, bytes.into());
+                }
+                let received = BodyRoom::new().receive(&headers, Body::from(vec![b' '; bytes]), max).await;
+                match received {
+                    Ok(body) => assert!(allowed && body.len() == bytes, "{bytes} {declared}"),
+                    Err(Refusal(problem)) => {
+                        assert!(!allowed && problem.code == Code::BodyTooLarge, "{bytes}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_given_up() {
+        let (sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
+        let received = BodyRoom::new().receive(&HeaderMap::new(), Body::new(body), 10).await;
+        assert_eq!(received.unwrap_err().0.code, Code::RequestTimeout);
+        drop(sender);
+    }
+
+    #[test]
+    fn only_the_named_media_types_pass() {
+        for (sent, allowed) in [
+            (Some("application/json"), true),
+            (Some("Application/JSON; charset=utf-8"), true),
+            (Some("text/json"), false),
+            (Some("application/jsonx"), false),
+            (None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(sent) = sent {
+                headers.insert(CONTENT_TYPE, sent.parse().unwrap());
+            }
+            assert_eq!(check_media_type(&headers, &["application/json"]).is_ok(), allowed, "{sent:?}");
+        }
+    }
+}

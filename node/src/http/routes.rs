@@ -1,0 +1,250 @@
+//! The API: parse, hand to the writer, map the answer. Nothing is decided here.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRef, Path, Query, State};
+use axum::http::StatusCode;
+use axum::routing::{delete, get, post};
+use axum::{Extension, Json, Router};
+use leasehold_node_core::Checkout;
+use leasehold_protocol::api::{
+    ChainAnswer, CheckoutRequest, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
+};
+use leasehold_protocol::armour::one_line;
+use leasehold_protocol::artefact::{Chain, Holder};
+use leasehold_protocol::bytes::{Bytes, Digest};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::join_code::JoinCode;
+use leasehold_protocol::problem::Problem;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::body::{ArtefactBody, BodyRoom, JsonBody};
+use super::peer::Peer;
+use super::problem::Refusal;
+use crate::command::{Answer, Command};
+use crate::daemon::Phase;
+use crate::data_dir::DataDir;
+use crate::journal_check::{self, JournalVerified};
+use crate::received;
+use crate::writer::Writer;
+
+/// What all handlers share.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) writer: Writer,
+    pub(crate) dir: DataDir,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) body_room: BodyRoom,
+}
+
+impl FromRef<Node> for BodyRoom {
+    fn from_ref(node: &Node) -> Self {
+        node.body_room.clone()
+    }
+}
+
+/// What applications may ask.
+pub(crate) fn data_routes() -> Router<Node> {
+    Router::new()
+        .route("/v1/leases", post(checkout))
+        .route("/v1/leases/{id}/renew", post(renew))
+        .route("/v1/leases/{id}", delete(release))
+        .route("/v1/identity", get(identity))
+        .route("/v1/pools", get(pools))
+        .route("/v1/proof/{digest}", get(proof))
+        .route("/v1/status", get(status))
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+}
+
+/// What administrators may ask beside that.
+pub(crate) fn admin_routes() -> Router<Node> {
+    data_routes()
+        .route("/v1/leases", get(leases))
+        .route("/v1/bundles", post(import_bundle))
+        .route("/v1/request", post(make_request))
+        .route("/v1/journal", get(verify_journal))
+        // Routes that were added later have no fallback of their own yet.
+        .method_not_allowed_fallback(unknown_method)
+}
+
+type Answered<T> = Result<Json<T>, Refusal>;
+
+async fn checkout(
+    State(node): State<Node>,
+    Extension(peer): Extension<Peer>,
+    JsonBody(request): JsonBody<CheckoutRequest>,
+) -> Answered<Answer> {
+    let CheckoutRequest { product, pool, features, count, holder, key, ttl_ms } = request;
+    let proof = peer.proof(&holder.user).await;
+    let holder = Holder { user: holder.user, host: holder.host, process: holder.process, proof };
+    let checkout = Box::new(Checkout { product, pool, features, count, holder, key, ttl_ms });
+    ask(&node, Command::Checkout { principal: peer.principal(), checkout }).await
+}
+
+/// A renewal says nothing but the lease.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenewRequest {}
+
+async fn renew(
+    State(node): State<Node>,
+    Extension(peer): Extension<Peer>,
+    id: Result<Path<String>, PathRejection>,
+    JsonBody(RenewRequest {}): JsonBody<RenewRequest>,
+) -> Answered<Answer> {
+    ask(&node, Command::Renew { principal: peer.principal(), lease: lease_id(id)? }).await
+}
+
+async fn release(
+    State(node): State<Node>,
+    Extension(peer): Extension<Peer>,
+    id: Result<Path<String>, PathRejection>,
+) -> Answered<Answer> {
+    ask(&node, Command::Release { principal: peer.principal(), lease: lease_id(id)? }).await
+}
+
+async fn identity(State(node): State<Node>) -> Answered<IdentityAnswer> {
+    Ok(Json(node.writer.look(|durable| durable.core.identity()).await?))
+}
+
+async fn status(State(node): State<Node>) -> Answered<StatusAnswer> {
+    Ok(Json(current_status(&node).await?))
+}
+
+async fn pools(State(node): State<Node>) -> Answered<PoolsAnswer> {
+    let StatusAnswer { pools, .. } = current_status(&node).await?;
+    Ok(Json(PoolsAnswer { pools }))
+}
+
+async fn leases(State(node): State<Node>) -> Answered<LeasesAnswer> {
+    Ok(Json(node.writer.look(|durable| durable.core.leases(durable.now)).await?))
+}
+
+async fn proof(
+    State(node): State<Node>,
+    digest: Result<Path<String>, PathRejection>,
+) -> Answered<ChainAnswer> {
+    let Path(text) = digest.map_err(|rejection| bad_path(&rejection.body_text()))?;
+    let digest: Digest =
+        text.parse().map_err(|error: leasehold_protocol::bytes::BadHex| bad_path(&error.to_string()))?;
+    let chain = node.writer.look(move |durable| durable.core.chain(digest)).await?;
+    let chain = chain.ok_or_else(|| {
+        Refusal::new(
+            Code::NotFound,
+            format!("no chain {digest}"),
+            "renew the lease and take the digest it names",
+        )
+    })?;
+    Ok(Json(chain_answer(&chain)))
+}
+
+async fn import_bundle(
+    State(node): State<Node>,
+    query: Result<Query<ImportQuery>, QueryRejection>,
+    ArtefactBody(body): ArtefactBody,
+) -> Answered<Answer> {
+    let Query(ImportQuery { dry_run, accept_time }) = query.map_err(|rejection| {
+        Refusal::new(Code::InvalidRequest, rejection.body_text(), "correct the query")
+    })?;
+    let envelope = received::envelope(&body)?;
+    ask(&node, Command::Import { envelope, dry_run, accept_time }).await
+}
+
+/// As in the words of the command line.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImportQuery {
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    accept_time: bool,
+}
+
+/// `POST /v1/request`: the join code of a first enrolment, if there is one.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MakeRequest {
+    /// `lhj1_…`
+    #[serde(default)]
+    pub(crate) join: Option<String>,
+}
+
+async fn make_request(
+    State(node): State<Node>,
+    JsonBody(MakeRequest { join }): JsonBody<MakeRequest>,
+) -> Answered<Answer> {
+    let join = join
+        .map(|code| code.parse::<JoinCode>())
+        .transpose()
+        .map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string(), "copy the whole join code"))?;
+    ask(&node, Command::MakeRequest { join: join.map(|code| code.secret) }).await
+}
+
+async fn verify_journal(State(node): State<Node>) -> Answered<JournalVerified> {
+    let dir = node.dir.clone();
+    let verified = tokio::task::spawn_blocking(move || journal_check::durable_part(&dir)).await;
+    let verified =
+        verified.map_err(|error| Problem::new(Code::Internal, error.to_string(), "report this"))?;
+    Ok(Json(verified.map_err(|failure| failure.problem().clone())?))
+}
+
+async fn livez() -> Json<Value> {
+    Json(json!({"live": true}))
+}
+
+async fn readyz(State(node): State<Node>) -> Answered<Value> {
+    if *node.phase.borrow() == Phase::Draining {
+        return Err(Refusal::new(Code::ShuttingDown, "the node is shutting down", "ask another node"));
+    }
+    if node.writer.look(|durable| durable.core.is_provisioned()).await? {
+        return Ok(Json(json!({"ready": true})));
+    }
+    let hint = "import a bundle: `leasehold-node import FILE`";
+    let problem = Problem::new(Code::NodeUnprovisioned, "the node has no bundle yet", hint);
+    Err(Refusal(Problem { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), ..problem }))
+}
+
+async fn unknown_route() -> Refusal {
+    Refusal::new(Code::NotFound, "there is no such resource", "see the description of the API")
+}
+
+async fn unknown_method() -> Refusal {
+    Refusal::new(
+        Code::MethodNotAllowed,
+        "the resource does not know this method",
+        "see the description of the API",
+    )
+}
+
+async fn ask(node: &Node, command: Command) -> Answered<Answer> {
+    Ok(Json(node.writer.ask(command).await?))
+}
+
+async fn current_status(node: &Node) -> Result<StatusAnswer, Problem> {
+    node.writer.look(|durable| durable.core.status(durable.now, durable.journal.clone(), true)).await
+}
+
+fn lease_id(path: Result<Path<String>, PathRejection>) -> Result<LeaseId, Refusal> {
+    let Path(text) = path.map_err(|rejection| bad_path(&rejection.body_text()))?;
+    text.parse().map_err(|error: leasehold_protocol::ids::BadId| bad_path(&error.to_string()))
+}
+
+fn bad_path(detail: &str) -> Refusal {
+    Refusal::new(Code::InvalidRequest, format!("the path is not valid: {detail}"), "correct the path")
+}
+
+fn chain_answer(chain: &Chain) -> ChainAnswer {
+    let text = |bytes: &Bytes| one_line(&bytes.0).expect("a verified envelope is one");
+    ChainAnswer {
+        roots: chain.roots.iter().map(text).collect(),
+        grant: text(&chain.grant),
+        pool: text(&chain.pool),
+        allocation: text(&chain.allocation),
+        certificate: text(&chain.certificate),
+    }
+}

@@ -1,0 +1,65 @@
+//! Every bound of the daemon. Each is tested at limit − 1, limit and limit + 1.
+
+use std::time::Duration;
+
+/// Commands that wait for the writer; one more is `OVERLOADED`.
+pub(crate) const INBOX: usize = 4096;
+/// Commands of one frame.
+pub(crate) const FRAME_COMMANDS: usize = 1024;
+/// A frame that has as many records takes no more commands: what one command may add at most (a checkout that evicts a
+/// lease for each of its seats) still fits.
+pub(crate) const FRAME_RECORDS_SOFT: usize =
+    leasehold_journal::limits::FRAME_RECORDS - leasehold_node_core::limits::CHECKOUT_SEATS as usize - 64;
+/// The same in bytes: a bundle of the largest size still fits.
+pub(crate) const FRAME_BYTES_SOFT: usize =
+    leasehold_journal::limits::FRAME_BYTES - leasehold_protocol::limits::LARGE_ENVELOPE_BYTES - 1024 * 1024;
+/// An idle node writes a frame this often, so that service time and floor are kept.
+pub(crate) const TICK_MS: i64 = 60_000;
+/// The writer looks at the clock at least this often.
+pub(crate) const WAKE: Duration = Duration::from_secs(5);
+/// A service manager that watches is told at most this often that the writer still turns.
+pub(crate) const WATCHDOG_MS: i64 = 1000;
+
+/// Connections of the data socket. At the cap no more are accepted until one ends.
+pub(crate) const CONNECTIONS: u32 = 12_000;
+/// Connections of the admin socket: a reserve that the data socket cannot use up.
+pub(crate) const ADMIN_CONNECTIONS: u32 = 64;
+/// Open files beside those connections: journal, sockets, standard streams.
+pub(crate) const OTHER_FILES: u32 = 64;
+
+/// Bytes of a request head.
+pub(crate) const HEAD_BYTES: usize = 8 * 1024;
+/// Headers of a request.
+pub(crate) const HEADERS: usize = 64;
+/// Bytes of a request body, except of bundles.
+pub(crate) const BODY_BYTES: usize = 64 * 1024;
+/// Bytes of a body that carries a bundle in any form.
+pub(crate) const BUNDLE_BODY_BYTES: usize = leasehold_protocol::limits::ARMOUR_BYTES;
+/// Bytes of all bodies being received.
+pub(crate) const BODIES_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
+/// How deep arrays and objects of a body may nest.
+pub(crate) const JSON_DEPTH: usize = 32;
+
+/// For a whole request head, and between two requests.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// For a whole body.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the answer of the writer.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Between the signal to end and the end, for requests under way.
+pub(crate) const DRAIN: Duration = Duration::from_secs(8);
+/// For tasks that do not end by themselves after that.
+pub(crate) const ABANDON: Duration = Duration::from_secs(1);
+/// After a failed `accept`.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes of the path of a Unix socket (`sun_path` without its end).
+pub(crate) const SOCKET_PATH_BYTES: usize = 107;
+/// Bytes of the configuration file.
+pub(crate) const CONFIG_BYTES: usize = 1024 * 1024;
+/// Bytes of a key file.
+pub(crate) const KEY_FILE_BYTES: u64 = 4096;
+/// Bytes of an answer of the daemon to a command.
+pub(crate) const DAEMON_ANSWER_BYTES: usize = 1024 * 1024 * 1024;
+/// How long a command waits for the daemon.
+pub(crate) const DAEMON_TIMEOUT: Duration = Duration::from_mins(1);

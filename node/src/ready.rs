@@ -1,0 +1,49 @@
+//! How a daemon says that it answers: one line on standard output, and `ready.json`.
+
+use std::fs;
+
+use leasehold_cli::files::{self, Access, Existing};
+use leasehold_cli::{Failure, Output};
+use leasehold_protocol::ids::NodeId;
+use serde::Serialize;
+
+use crate::data_dir::DataDir;
+
+/// What a node without its first bundle is called in the ready line; `null` in the file.
+const UNPROVISIONED: &str = "unprovisioned";
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    listen: &'a [String],
+    node_id: Option<NodeId>,
+}
+
+/// The file while the daemon runs; it goes when this is dropped.
+pub(crate) struct ReadyFile(DataDir);
+
+/// Writes the file, then the line: whoever waits for the line finds the file.
+pub(crate) fn announce(
+    dir: &DataDir,
+    listen: &[String],
+    node_id: Option<NodeId>,
+    output: Output,
+) -> Result<ReadyFile, Failure> {
+    let document = serde_json::to_vec(&Ready { listen, node_id }).expect("strings and ids are JSON");
+    files::write(&dir.ready_file(), &document, Access::Everyone, Existing::Replace)?;
+    let file = ReadyFile(dir.clone());
+    let node = node_id.map_or_else(|| UNPROVISIONED.to_owned(), |id| id.to_string());
+    output.line(&format!("ready {} node={node}", listen.join(" ")))?;
+    Ok(file)
+}
+
+/// Removes what a daemon left behind that was killed.
+pub(crate) fn clear(dir: &DataDir) {
+    // There usually is none; one that cannot be removed cannot be replaced either, and that is told then.
+    let _ = fs::remove_file(dir.ready_file());
+}
+
+impl Drop for ReadyFile {
+    fn drop(&mut self) {
+        clear(&self.0);
+    }
+}

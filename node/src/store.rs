@@ -1,0 +1,159 @@
+//! A data directory as a replayed core: locked for writing, or looked at without lock.
+
+use std::path::Path;
+
+use leasehold_cli::Failure;
+use leasehold_journal::file::{NextSegment, Opened, ReadOnly};
+use leasehold_journal::home::Frames;
+use leasehold_journal::{FileHome, Genesis, Home as _, JournalError, Tail};
+use leasehold_node_core::{NodeCore, Record};
+use leasehold_protocol::api::JournalStatus;
+use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::envelope::Realm;
+use leasehold_protocol::keys::{PublicKeyBytes, Signer as _};
+use leasehold_protocol::seq::Seq;
+
+use crate::causes::with_causes;
+use crate::data_dir::DataDir;
+use crate::signing::{self, KeyName, NodeKey};
+
+/// What a node's journal is called in its genesis.
+pub(crate) const JOURNAL_KIND: &str = "node";
+
+/// A node's state, owned: nobody else has the directory open for writing.
+pub(crate) struct Store {
+    /// The replayed core.
+    pub(crate) core: NodeCore,
+    /// The journal that it is the fold of.
+    pub(crate) home: FileHome,
+    /// Signs tickets and requests.
+    pub(crate) key: NodeKey,
+    /// Whose artefacts the node makes and accepts.
+    pub(crate) realm: Realm,
+}
+
+/// A node's state as it was when it was looked at.
+pub(crate) struct Snapshot {
+    /// The replayed core.
+    pub(crate) core: NodeCore,
+    /// How far its journal reached.
+    pub(crate) journal: JournalStatus,
+}
+
+impl Store {
+    /// Opens the state in `dir` and locks it.
+    pub(crate) fn open(dir: &DataDir) -> Result<Self, Failure> {
+        let (home, opened) = FileHome::open(&dir.journal()).map_err(|error| journal_failure(&error))?;
+        tell_of(&opened);
+        check_genesis(home.genesis())?;
+        let replayed = replay(home.read(Seq::FIRST).map_err(|error| journal_failure(&error))?)?;
+        let (core, identity) = replayed.initialised(dir)?;
+        if identity.realm.id.0 != *home.genesis().realm() {
+            return Err(damaged(Seq::FIRST, "its records are of another realm than its genesis"));
+        }
+        let key = signing::load(dir, KeyName::Sign)?;
+        if key.public_key().bytes() != identity.sign_key {
+            return Err(Failure::new(
+                Code::ConfigInvalid,
+                format!("the sign key in {} is not the one of this journal", dir.keys().display()),
+                "restore keys and journal from the same backup",
+            ));
+        }
+        Ok(Self { core, home, key, realm: identity.realm })
+    }
+
+    /// Whether there is room for more than what is in use: false is an alarm.
+    pub(crate) fn can_grow(&mut self) -> bool {
+        !matches!(self.home.next_segment(), NextSegment::Failed { .. })
+    }
+}
+
+/// Looks at the state in `dir`, also beside a process that has it open.
+pub(crate) fn look(dir: &DataDir) -> Result<Snapshot, Failure> {
+    let journal = ReadOnly::open(&dir.journal()).map_err(|error| journal_failure(&error))?;
+    check_genesis(journal.genesis())?;
+    let (core, _) = replay(journal.read(Seq::FIRST))?.initialised(dir)?;
+    Ok(Snapshot { core, journal: journal_status(journal.tail()) })
+}
+
+/// How far a journal with this tail reaches.
+pub(crate) const fn journal_status(tail: Tail) -> JournalStatus {
+    JournalStatus { seq: tail.next_seq.previous().0, head: Digest(tail.chain.0) }
+}
+
+/// The core after all frames.
+pub(crate) struct Replayed {
+    core: NodeCore,
+    sign_key: Option<PublicKeyBytes>,
+}
+
+struct Identity {
+    realm: Realm,
+    sign_key: PublicKeyBytes,
+}
+
+/// Folds frames into a core. A record that does not decode or does not follow is damage.
+pub(crate) fn replay(frames: Frames<'_>) -> Result<Replayed, Failure> {
+    let mut replayed = Replayed { core: NodeCore::new(), sign_key: None };
+    for frame in frames {
+        let frame = frame.map_err(|error| journal_failure(&error))?;
+        replayed.core.stamp(&frame.stamp);
+        for (seq, bytes) in (frame.first_seq.0..).map(Seq).zip(&frame.records) {
+            let record = Record::from_bytes(bytes).map_err(|error| damaged(seq, &error.to_string()))?;
+            if let Record::Initialised { sign_key, .. } = &record {
+                replayed.sign_key = Some(*sign_key);
+            }
+            replayed.core.apply(seq, &record).map_err(|error| damaged(seq, &error.to_string()))?;
+        }
+    }
+    Ok(replayed)
+}
+
+impl Replayed {
+    /// No record at all: `init` was interrupted.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.sign_key.is_none()
+    }
+
+    /// The core of a journal that `init` has finished.
+    fn initialised(self, dir: &DataDir) -> Result<(NodeCore, Identity), Failure> {
+        match (self.sign_key, self.core.realm()) {
+            (Some(sign_key), Some(realm)) => Ok((self.core, Identity { realm, sign_key })),
+            _ => Err(not_initialised(dir.path())),
+        }
+    }
+}
+
+/// A journal's error as programs tell it, with all its causes.
+pub(crate) fn journal_failure(error: &JournalError) -> Failure {
+    Failure::new(error.code(), with_causes(error), error.hint())
+}
+
+fn not_initialised(dir: &Path) -> Failure {
+    let detail = format!("{} holds no node yet: its `init` was interrupted", dir.display());
+    let hint = format!("run `leasehold-node init --data {} --trust trust-root.lh` again", dir.display());
+    Failure::new(Code::NotInitialised, detail, hint)
+}
+
+fn damaged(seq: Seq, detail: &str) -> Failure {
+    journal_failure(&JournalError::Damaged { seq, detail: detail.to_owned() })
+}
+
+fn check_genesis(genesis: &Genesis) -> Result<(), Failure> {
+    if genesis.kind() == JOURNAL_KIND {
+        return Ok(());
+    }
+    let detail = format!("the journal is that of a {}, not of a node", genesis.kind());
+    Err(Failure::new(Code::ConfigInvalid, detail, "name the data directory of a node with --data"))
+}
+
+fn tell_of(opened: &Opened) {
+    tracing::debug!(frames = opened.frames, unmarked_frames = opened.unmarked_frames, "journal opened");
+    if let Some(torn) = &opened.torn {
+        tracing::warn!(
+            ?torn,
+            "an interrupted write was cut off the journal; nobody had been answered for it"
+        );
+    }
+}

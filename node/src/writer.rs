@@ -1,0 +1,227 @@
+//! The one thread of a daemon that owns core and journal: it takes every command that waits and makes one frame of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use leasehold_journal::Home as _;
+use leasehold_node_core::{Input, NodeCore};
+use leasehold_protocol::api::JournalStatus;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::time::ClockReading;
+use tokio::sync::oneshot;
+
+use crate::causes::with_causes;
+use crate::command::{AnswerTo, Command, Outcome};
+use crate::commit::{Commit, Fatal};
+use crate::limits;
+use crate::store::{Store, journal_status};
+
+/// The way to the writer. The writer ends when the last one is dropped and everything that waited is answered.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    inbox: SyncSender<Job>,
+}
+
+/// The state between two frames: all of it is durable.
+pub(crate) struct Durable<'a> {
+    /// The core.
+    pub(crate) core: &'a NodeCore,
+    /// The clocks.
+    pub(crate) now: &'a ClockReading,
+    /// How far the journal reaches.
+    pub(crate) journal: JournalStatus,
+}
+
+enum Job {
+    Ask(Command, AnswerTo),
+    Look(Look),
+}
+
+type Look = Box<dyn FnOnce(&Durable<'_>) + Send>;
+
+impl Writer {
+    /// Starts the thread. It ends the process by itself: 70 when a write fails, 101 when it panics.
+    pub(crate) fn spawn(store: Store) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (inbox, jobs) = sync_channel(limits::INBOX);
+        let thread = thread::Builder::new().name("writer".into()).spawn(move || run_or_die(store, jobs))?;
+        Ok((Self { inbox }, thread))
+    }
+
+    /// Has a command decided, and waits until what follows from it is durable.
+    pub(crate) async fn ask(&self, command: Command) -> Outcome {
+        let (asker, outcome) = oneshot::channel();
+        self.send(Job::Ask(command, asker))?;
+        wait_for(outcome).await?
+    }
+
+    /// Looks at the durable state.
+    pub(crate) async fn look<T, F>(&self, look: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Durable<'_>) -> T + Send + 'static,
+    {
+        let (asker, seen) = oneshot::channel();
+        let look: Look = Box::new(move |durable| {
+            // Whoever went away does not want to know any more.
+            let _ = asker.send(look(durable));
+        });
+        self.send(Job::Look(look))?;
+        wait_for(seen).await
+    }
+
+    fn send(&self, job: Job) -> Result<(), Problem> {
+        self.inbox.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Problem::new(
+                Code::Overloaded,
+                "too many commands wait already",
+                "send the same request again soon",
+            ),
+            TrySendError::Disconnected(_) => ending(),
+        })
+    }
+}
+
+async fn wait_for<T>(answer: oneshot::Receiver<T>) -> Result<T, Problem> {
+    match tokio::time::timeout(limits::ANSWER_TIMEOUT, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(ending()),
+        Err(_) => Err(Problem::new(
+            Code::Timeout,
+            "no answer within the time for one request; it may still be carried out",
+            "send the same request again, with the same key",
+        )),
+    }
+}
+
+fn ending() -> Problem {
+    Problem::new(Code::ShuttingDown, "the node is shutting down", "send the same request again soon")
+}
+
+fn run_or_die(store: Store, jobs: Receiver<Job>) {
+    let writer =
+        WriterLoop { store, jobs, last_tick_ms: i64::MIN, looks: Vec::new(), watchdog: Watchdog::new() };
+    let run = AssertUnwindSafe(|| writer.run());
+    match catch_unwind(run) {
+        Ok(Ok(())) => {}
+        Ok(Err(fatal)) => {
+            tracing::error!(cause = with_causes(&fatal), "the writer stops, and with it the process");
+            process::exit(fatal.code().exit().into());
+        }
+        // The panic has been printed. Memory may be ahead of the disk, so nobody may be served from it.
+        Err(_) => process::exit(PANIC_EXIT),
+    }
+}
+
+/// What a panic exits with.
+const PANIC_EXIT: i32 = 101;
+
+struct WriterLoop {
+    store: Store,
+    jobs: Receiver<Job>,
+    last_tick_ms: i64,
+    looks: Vec<Look>,
+    watchdog: Watchdog,
+}
+
+impl WriterLoop {
+    fn run(mut self) -> Result<(), Fatal> {
+        loop {
+            let first = match self.jobs.recv_timeout(limits::WAKE) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let now = leasehold_clock::read().map_err(Fatal::Clock)?;
+            self.make_frame(first, now)?;
+            self.show(&now);
+            self.watchdog.feed(&now);
+        }
+        self.store.home.close().map_err(Fatal::Journal)
+    }
+
+    fn make_frame(&mut self, first: Option<Job>, now: ClockReading) -> Result<(), Fatal> {
+        let tick = self.is_tick_due(&now);
+        if tick && !self.store.can_grow() {
+            self.store.home.retry_next_segment();
+        }
+        let mut commit = Commit::begin(&mut self.store, now);
+        let mut next = first;
+        while let Some(job) = next {
+            match job {
+                Job::Ask(command, asker) => commit.ask(command, asker)?,
+                Job::Look(look) => self.looks.push(look),
+            }
+            next = if commit.is_full() { None } else { self.jobs.try_recv().ok() };
+        }
+        if !tick {
+            return commit.finish();
+        }
+        self.last_tick_ms = now.boottime_ms;
+        commit.decide(Input::Tick)?;
+        commit.write()
+    }
+
+    /// Timers only wake this thread, and stop in suspend: what is due is decided by boottime.
+    fn is_tick_due(&self, now: &ClockReading) -> bool {
+        now.boottime_ms.saturating_sub(self.last_tick_ms) >= limits::TICK_MS
+    }
+
+    /// Answers who only wanted to look, now that all they can see is durable.
+    fn show(&mut self, now: &ClockReading) {
+        let journal = journal_status(self.store.home.tail());
+        for look in self.looks.drain(..) {
+            look(&Durable { core: &self.store.core, now, journal: journal.clone() });
+        }
+    }
+}
+
+/// Tells the service manager that the core still turns.
+struct Watchdog {
+    wanted: bool,
+    last_fed_ms: i64,
+}
+
+impl Watchdog {
+    fn new() -> Self {
+        Self { wanted: sd_notify::watchdog_enabled().is_some(), last_fed_ms: i64::MIN }
+    }
+
+    /// Not for every frame: a service manager asks for seconds.
+    fn feed(&mut self, now: &ClockReading) {
+        let due_ms = self.last_fed_ms.saturating_add(limits::WATCHDOG_MS);
+        if self.wanted && now.boottime_ms >= due_ms {
+            self.last_fed_ms = now.boottime_ms;
+            // If the service manager has gone away, nobody watches.
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_command_more_than_fits_is_refused_at_once() {
+        let (inbox, _jobs) = sync_channel(limits::INBOX);
+        let writer = Writer { inbox };
+        for waiting in 0..=limits::INBOX {
+            let sent = writer.send(Job::Look(Box::new(|_| {}))).map_err(|problem| problem.code);
+            let expected = if waiting < limits::INBOX { Ok(()) } else { Err(Code::Overloaded) };
+            assert_eq!(sent, expected, "{waiting}");
+        }
+        assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::Overloaded);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_is_unknown_and_one_that_cannot_come_is_the_end() {
+        let (inbox, jobs) = sync_channel(1);
+        let writer = Writer { inbox };
+        assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::Timeout);
+        drop(jobs);
+        assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::ShuttingDown);
+    }
+}

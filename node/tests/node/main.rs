@@ -1,0 +1,10 @@
+//! The program as customers run it: real processes, real sockets, real disks.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
+
+mod commands;
+mod daemon;
+mod input;
+mod rig;
+mod seats;
+mod vendor;
