@@ -6,7 +6,7 @@ use crate::artefact::{
 use crate::bytes::Digest;
 use crate::canonical::{self, CodecError};
 use crate::code::Code;
-use crate::envelope::{Envelope, Verified, VerifyError, verify};
+use crate::envelope::{Envelope, Verified, VerifyError, digest_of, verify};
 use crate::ids::PoolId;
 use crate::keys::PublicKey;
 use crate::trust_root::{RootError, TrustRoot};
@@ -121,18 +121,28 @@ impl OpenedBundle {
         ];
         let only_known = self.bundle.items.iter().all(|item| known.iter().any(|k| k.number() == item.kind));
         require(only_known, "it holds an item that does not belong into a bundle")?;
-        require(self.bundle.items_of(Kind::Root).next().is_some(), "it does not hold the newest root")?;
+        require(self.ends_its_roots_with_the_newest(), "it does not hold the newest root")?;
         self.check_head()?;
         self.check_manifest()?;
         self.check_node()?;
         self.allocations.iter().try_for_each(|row| self.check_row(row))
     }
 
+    /// Roots that a verifier has are skipped unverified, so the newest one is told by its digest.
+    fn ends_its_roots_with_the_newest(&self) -> bool {
+        let last = self.bundle.items_of(Kind::Root).last().map(Envelope::parse);
+        let digest = |root: Envelope<'_>| digest_of(Kind::Root, &self.root.realm(), root.payload);
+        last.is_some_and(|root| root.is_ok_and(|root| digest(root) == self.root.root().digest()))
+    }
+
     fn check_head(&self) -> Result<(), &'static str> {
         let account = self.bundle.account;
         require(self.head.account == account, "its head is another account's")?;
         require(self.head.root_version == self.root.root().version, "its head names another root")?;
-        require(self.head.status_generation == self.root.root().status_generation, "its head is of another status")?;
+        require(
+            self.head.status_generation == self.root.root().status_generation,
+            "its head is of another status",
+        )?;
         require(self.head.manifest == self.manifest.digest(), "its head names another manifest")?;
         require(self.manifest.account == account, "its manifest is another account's")
     }
@@ -140,16 +150,24 @@ impl OpenedBundle {
     /// Grants and pools are exactly the set the manifest names.
     fn check_manifest(&self) -> Result<(), &'static str> {
         let named = |kind: Kind, id, serial, digest| {
-            self.manifest.entry(kind, id).is_some_and(|entry| entry.serial == serial && entry.digest == digest)
+            self.manifest
+                .entry(kind, id)
+                .is_some_and(|entry| entry.serial == serial && entry.digest == digest)
         };
         for grant in &self.grants {
             let issue = grant.issue;
-            require(named(Kind::Grant, issue.id.0, issue.serial, grant.digest()), "its manifest lacks a grant it holds")?;
+            require(
+                named(Kind::Grant, issue.id.0, issue.serial, grant.digest()),
+                "its manifest lacks a grant it holds",
+            )?;
             require(grant.account == self.bundle.account, "it holds another account's grant")?;
         }
         for pool in &self.pools {
             let issue = pool.issue;
-            require(named(Kind::Pool, issue.id.0, issue.serial, pool.digest()), "its manifest lacks a pool it holds")?;
+            require(
+                named(Kind::Pool, issue.id.0, issue.serial, pool.digest()),
+                "its manifest lacks a pool it holds",
+            )?;
             require(pool.account == self.bundle.account, "it holds another account's pool")?;
             let grant = self.grant(pool.grant_digest).ok_or("it lacks the grant of a pool")?;
             require(grant.issue.id == pool.grant, "it holds a pool of another grant")?;
@@ -175,8 +193,10 @@ impl OpenedBundle {
         require(row.generation == self.bundle.generation, "it holds an allocation of another generation")?;
         let pool = self.pool(row.pool_digest).ok_or("it lacks the pool of an allocation")?;
         require(pool.issue.id == row.pool, "it holds an allocation of another pool")?;
-        let same_pool = |other: &&Verified<Allocation>| other.pool == row.pool && other.issue.id != row.issue.id;
-        let apart = self.allocations.iter().filter(same_pool).all(|other| !other.slots.intersects(&row.slots));
+        let same_pool =
+            |other: &&Verified<Allocation>| other.pool == row.pool && other.issue.id != row.issue.id;
+        let apart =
+            self.allocations.iter().filter(same_pool).all(|other| !other.slots.intersects(&row.slots));
         require(apart, "two of its allocations share a slot")?;
         let twice = self.allocations.iter().filter(|other| other.issue.id == row.issue.id).count() > 1;
         require(!twice, "it holds an allocation twice")?;

@@ -152,13 +152,24 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().len(), "lse_".len() + 26);
         // The example of the TypeID specification.
-        assert_eq!(encode(*b"\x01\x89\x0a\x5d\xac\x96\x77\x4b\xbc\xce\xb3\x02\x09\x9a\x80\x57"), "01h455vb4pex5vsknk084sn02q");
+        assert_eq!(
+            encode(*b"\x01\x89\x0a\x5d\xac\x96\x77\x4b\xbc\xce\xb3\x02\x09\x9a\x80\x57"),
+            "01h455vb4pex5vsknk084sn02q"
+        );
     }
 
     #[test]
     fn other_text_is_refused() {
         let id = LeaseId([0xFF; 16]).to_string();
-        for text in ["", "lse_", &id[1..], &id.replace("lse", "acc"), &format!("{id}0"), &id.replace('7', "8"), &id.to_uppercase()] {
+        for text in [
+            "",
+            "lse_",
+            &id[1..],
+            &id.replace("lse", "acc"),
+            &format!("{id}0"),
+            &id.replace('7', "8"),
+            &id.to_uppercase(),
+        ] {
             assert_eq!(text.parse::<LeaseId>(), Err(BadId { prefix: "lse" }), "{text}");
         }
     }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::artefact::{
-    Allocation, Artefact, Bundle, Grant, Head, Kind, LeaseTicket, Manifest, NodeCertificate, Pool, ProofBytesError,
-    Receipt, Request, Root, SeatProof, TimeStatement,
+    Allocation, Artefact, Bundle, Grant, Head, Kind, LeaseTicket, Manifest, NodeCertificate, Pool,
+    ProofBytesError, Receipt, Request, Root, SeatProof, TimeStatement,
 };
 use crate::canonical;
 use crate::envelope::{Envelope, digest_of};
@@ -57,7 +57,8 @@ fn plain<T: Artefact>(payload: &[u8]) -> Result<Value, ProofBytesError> {
 fn bundle(payload: &[u8], root: Option<&TrustRoot>) -> Result<Value, ProofBytesError> {
     let bundle: Bundle = canonical::decode(payload)?;
     bundle.check()?;
-    let items = bundle.items.iter().map(|item| carried(&item.envelope.0, root)).collect::<Result<Vec<_>, _>>()?;
+    let items =
+        bundle.items.iter().map(|item| carried(&item.envelope.0, root)).collect::<Result<Vec<_>, _>>()?;
     let mut content = json!(bundle);
     content["items"] = json!(items);
     Ok(content)

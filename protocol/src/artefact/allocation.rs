@@ -73,9 +73,17 @@ impl Artefact for Allocation {
     }
 
     fn check(&self) -> Result<(), Malformed> {
-        ensure(self.slots.is_well_formed(limits::ALLOCATION_SLOT_RANGES), "slots", "are not in canonical ranges")?;
+        ensure(
+            self.slots.is_well_formed(limits::ALLOCATION_SLOT_RANGES),
+            "slots",
+            "are not in canonical ranges",
+        )?;
         let borrow = self.borrow_slots.is_well_formed(limits::ALLOCATION_SLOT_RANGES);
-        ensure(borrow && self.slots.contains_all(&self.borrow_slots), "borrow_slots", "are not a part of slots")?;
+        ensure(
+            borrow && self.slots.contains_all(&self.borrow_slots),
+            "borrow_slots",
+            "are not a part of slots",
+        )?;
         ensure(self.mclt_ms >= 0, "mclt_ms", "must not be negative")?;
         ensure(self.suspect_budget_ms >= 0, "suspect_budget_ms", "must not be negative")?;
         ensure(self.not_before <= self.renew_after, "renew_after", "must not be before not_before")?;

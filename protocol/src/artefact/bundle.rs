@@ -23,8 +23,8 @@ pub struct Bundle {
     pub generation: u32,
     /// The ratchet after this exchange.
     pub ratchet: Ratchet,
-    /// Envelopes in the order in which they are applied: roots (the newest always among them), head, manifest,
-    /// grants, pools, certificate, allocations, time statement. Ascending by kind, then as written.
+    /// Envelopes, ascending by kind: roots (the newest always the last of them), head, manifest, grants, pools,
+    /// allocations, certificate, time statement.
     pub items: Vec<Item>,
     /// Later fields.
     pub ext: Extensions,
@@ -59,7 +59,10 @@ pub struct Item {
 impl Bundle {
     /// The envelopes of one kind, in order.
     pub fn items_of(&self, kind: Kind) -> impl Iterator<Item = &[u8]> {
-        self.items.iter().filter(move |item| item.kind == kind.number()).map(|item| item.envelope.0.as_slice())
+        self.items
+            .iter()
+            .filter(move |item| item.kind == kind.number())
+            .map(|item| item.envelope.0.as_slice())
     }
 }
 

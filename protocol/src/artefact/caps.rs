@@ -69,7 +69,9 @@ impl Caps {
             () if !product => Err(CapsExceeded::Product),
             () if !account => Err(CapsExceeded::Account),
             () if self.max_seats.is_some_and(|max| demand.seats > max) => Err(CapsExceeded::Seats),
-            () if self.max_validity_ms.is_some_and(|max| demand.validity_ms > max) => Err(CapsExceeded::Validity),
+            () if self.max_validity_ms.is_some_and(|max| demand.validity_ms > max) => {
+                Err(CapsExceeded::Validity)
+            }
             () if self.must_be_logged => Err(CapsExceeded::Logged),
             () => Ok(()),
         }

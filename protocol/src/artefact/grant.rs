@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Artefact, Demand, Extensions, Issue, Kind, Malformed, check_name, check_names, check_set_by, ensure};
+use super::{
+    Artefact, Demand, Extensions, Issue, Kind, Malformed, check_name, check_names, check_set_by, ensure,
+};
 use crate::bytes::Digest;
 use crate::ids::{AccountId, GrantId, ProductId};
 use crate::limits;

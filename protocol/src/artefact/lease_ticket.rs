@@ -122,7 +122,11 @@ impl Artefact for LeaseTicket {
         check_names(&self.features, limits::FEATURES, "features")?;
         ensure(self.ttl_ms > 0, "ttl_ms", "must not be 0")?;
         ensure(self.issued.floor <= self.issued.hi, "issued", "must be an interval")?;
-        ensure(self.flags.0 & !TicketFlags::KNOWN == 0, "flags", "holds a flag that this version does not know")?;
+        ensure(
+            self.flags.0 & !TicketFlags::KNOWN == 0,
+            "flags",
+            "holds a flag that this version does not know",
+        )?;
         self.ext.check()
     }
 }

@@ -50,7 +50,11 @@ impl Artefact for Manifest {
     fn check(&self) -> Result<(), Malformed> {
         check_set_by(&self.entries, limits::MANIFEST_ENTRIES, "entries", |e| &e.subject)?;
         let kinds = [Kind::Grant.number(), Kind::Pool.number()];
-        ensure(self.entries.iter().all(|e| kinds.contains(&e.subject.0)), "entries", "must be grants and pools")?;
+        ensure(
+            self.entries.iter().all(|e| kinds.contains(&e.subject.0)),
+            "entries",
+            "must be grants and pools",
+        )?;
         self.ext.check()
     }
 

@@ -99,7 +99,11 @@ impl Artefact for Pool {
         ensure(slots, "seats", "are more than a pool may hold")?;
         let TtlBounds { min_ms, default_ms, max_ms } = self.ttl;
         let ascending = min_ms <= default_ms && default_ms <= max_ms;
-        ensure(ascending && min_ms >= limits::TTL_MIN_MS && max_ms <= limits::TTL_MAX_MS, "ttl", "is out of bounds")?;
+        ensure(
+            ascending && min_ms >= limits::TTL_MIN_MS && max_ms <= limits::TTL_MAX_MS,
+            "ttl",
+            "is out of bounds",
+        )?;
         ensure(self.borrow.max_ms >= 0, "borrow.max_ms", "must not be negative")?;
         self.ext.check()
     }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Artefact, Caps, Extensions, Issue, Kind, Malformed, Role, check_name, check_set, check_set_by, ensure};
+use super::{
+    Artefact, Caps, Extensions, Issue, Kind, Malformed, Role, check_name, check_set, check_set_by, ensure,
+};
 use crate::envelope::{Mode, RealmId};
 use crate::ids::RootId;
 use crate::keys::{KeyId, PublicKey, PublicKeyBytes};
@@ -125,21 +127,39 @@ impl Artefact for Root {
         check_set_by(&self.roles, limits::ROOT_ROLES, "roles", |r| &r.role)?;
         check_set_by(&self.keys, limits::ROOT_KEYS, "keys", |k| &k.public_key)?;
         for key in &self.keys {
-            ensure(PublicKey::admit(key.public_key).is_ok(), "keys", "holds a key that is weak or not canonical")?;
+            ensure(
+                PublicKey::admit(key.public_key).is_ok(),
+                "keys",
+                "holds a key that is weak or not canonical",
+            )?;
             ensure(key.not_before <= key.not_after, "keys", "holds a key that ends before it begins")?;
             key.caps.check()?;
         }
         for entry in &self.roles {
             check_set(&entry.keys, limits::ROOT_KEYS, "roles.keys")?;
-            ensure(entry.keys.iter().all(|&id| self.key(id).is_some()), "roles.keys", "names a key that is missing")?;
+            ensure(
+                entry.keys.iter().all(|&id| self.key(id).is_some()),
+                "roles.keys",
+                "names a key that is missing",
+            )?;
             let enough = entry.threshold > 0 && usize::from(entry.threshold) <= entry.keys.len();
             ensure(enough, "roles.threshold", "must be between 1 and the number of keys")?;
         }
         ensure(self.role(Role::Root).is_some(), "roles", "must hold the role root")?;
-        check_set(&self.issuer_tls_keys, limits::TLS_KEYS, "issuer_tls_keys")?;
+        check_keys(&self.issuer_tls_keys, limits::TLS_KEYS, "issuer_tls_keys")?;
         check_set_by(&self.cutoffs, limits::ROOT_CUTOFFS, "cutoffs", |c| &c.key_id)?;
         ensure(self.log_policy.origin.len() <= limits::NAME_BYTES, "log_policy.origin", "is too long")?;
-        check_set(&self.log_policy.witnesses, limits::SHORT_LIST, "log_policy.witnesses")?;
+        check_keys(&self.log_policy.witnesses, limits::SHORT_LIST, "log_policy.witnesses")?;
         self.ext.check()
     }
+}
+
+/// A set of keys, each fit to enter a root.
+fn check_keys(keys: &[PublicKeyBytes], max: usize, field: &'static str) -> Result<(), Malformed> {
+    check_set(keys, max, field)?;
+    ensure(
+        keys.iter().all(|&key| PublicKey::admit(key).is_ok()),
+        field,
+        "holds a key that is weak or not canonical",
+    )
 }

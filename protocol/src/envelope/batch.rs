@@ -5,6 +5,7 @@ use super::{Realm, alg};
 use crate::artefact::{Kind, LeaseTicket};
 use crate::canonical;
 use crate::keys::{KeyId, Signer, SignerFailed};
+use crate::limits;
 use crate::merkle::{self, Hash};
 use crate::pae::pae;
 
@@ -34,7 +35,9 @@ impl TicketBatch {
 
     /// Signs the tree over `leaves` (1 to 64).
     pub fn sign(realm: &Realm, leaves: &[Hash], signer: &dyn Signer) -> Result<[u8; 64], SignerFailed> {
-        let size = u16::try_from(leaves.len()).map_err(|_| SignerFailed("more tickets than a batch holds".into()))?;
+        let count =
+            u16::try_from(leaves.len()).ok().filter(|_| (1..=limits::BATCH_TICKETS).contains(&leaves.len()));
+        let size = count.ok_or_else(|| SignerFailed("a batch holds 1 to 64 tickets".into()))?;
         signer.sign(&root_message(realm, size, &merkle::root(leaves)))
     }
 }

@@ -8,7 +8,7 @@ mod wire;
 pub use batch::{BatchSignature, TicketBatch, ticket_envelope};
 pub use seal::{SealError, Sealed, seal};
 pub use verify::{Candidate, KeyRing, Verified, VerifyError, verify};
-pub use wire::{Envelope, EnvelopeError, MAGIC, SignatureEntry, digest_of, container};
+pub use wire::{Envelope, EnvelopeError, MAGIC, SignatureEntry, container, digest_of};
 
 use crate::bytes::hex_bytes;
 use serde::{Deserialize, Serialize};

@@ -127,7 +127,9 @@ impl VerifyError {
     /// The registry's code.
     pub const fn code(&self) -> Code {
         match self {
-            Self::Envelope(_) | Self::WrongKind { .. } | Self::Payload(_) | Self::Malformed(_) => Code::Malformed,
+            Self::Envelope(_) | Self::WrongKind { .. } | Self::Payload(_) | Self::Malformed(_) => {
+                Code::Malformed
+            }
             Self::UnknownKey(_)
             | Self::BadSignature(_)
             | Self::DuplicateSigner(_)
@@ -199,6 +201,7 @@ fn verifies(envelope: &Envelope<'_>, entry: &SignatureEntry, candidate: &Candida
 }
 
 /// Every signer keeps its own caps; what exceeds those of `grant` needs enough `approve` signers within theirs.
+/// A log proof that is owed is no bound to be exceeded: nobody's approval replaces it.
 fn check_caps<T: Artefact>(value: &T, ring: &KeyRing, signers: &Signers<'_>) -> Result<(), VerifyError> {
     let demand = value.demand();
     let within = |candidate: &Candidate| match &candidate.caps {
@@ -211,8 +214,11 @@ fn check_caps<T: Artefact>(value: &T, ring: &KeyRing, signers: &Signers<'_>) -> 
         within(approver)?;
     }
     let exceeded = others.iter().find_map(|candidate| within(candidate).err());
+    let unlogged =
+        others.iter().any(|candidate| candidate.caps.as_ref().is_some_and(|caps| caps.must_be_logged));
     match exceeded {
         Some(exceeded) if approvers.len() < ring.approvals => Err(exceeded.into()),
+        Some(_) if unlogged => Err(CapsExceeded::Logged.into()),
         _ => Ok(()),
     }
 }
