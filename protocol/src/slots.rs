@@ -175,9 +175,9 @@ mod tests {
             let range = SlotSet::range(seed >> 8 & 63, seed >> 20 & 7);
             if seed >> 30 == 0 {
                 set.remove_all(&range);
-                range.iter().for_each(|slot| {
+                for slot in range.iter() {
                     model.remove(&slot);
-                });
+                }
             } else if seed >> 30 == 1 {
                 set.insert_all(&range);
                 model.extend(range.iter());
@@ -188,9 +188,9 @@ mod tests {
                 assert_eq!(taken.is_some(), lowest.len() == want);
                 if let Some(taken) = taken {
                     assert_eq!(taken.iter().collect::<Vec<_>>(), lowest);
-                    lowest.iter().for_each(|slot| {
+                    for slot in &lowest {
                         model.remove(slot);
-                    });
+                    }
                 }
             }
             assert!(set.is_well_formed(64), "{set:?}");
