@@ -1,1 +1,53 @@
-//! leasehold-client
+//! The Rust SDK of Leasehold: check out a seat, keep it alive, know when to stop, give it back.
+//!
+//! There is no decision here: what a seat is worth, when to renew and when to stop is decided by the pure core
+//! (`leasehold-client-core`); this crate carries its calls to a node and reads the clocks. There is no trust in an
+//! HTTP 200 either: a seat is proved by signatures from the trust root down, or it is none. Nothing is written to disk.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use leasehold_client::{Checkout, Client, TrustRoot};
+//!
+//! # async fn work() {}
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The vendor's root key is compiled into the application: the only thing it trusts.
+//! # const ROOT: &[u8] = b"";
+//! let client = Client::builder(TrustRoot::pin(ROOT)?).address("unix:/run/leasehold/node.sock".parse()?).build();
+//!
+//! let wish = Checkout::product("cad")
+//!     .feature("render")
+//!     .wait(Duration::from_secs(60))
+//!     .on_warning(|warning| eprintln!("save your work: {warning}"));
+//! let seat = client.checkout(wish).await?;
+//! while seat.is_live() {
+//!     work().await; // a few seconds at a time
+//! }
+//! seat.release().await?; // dropping it does the same, without waiting
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A seat is kept by a task of the tokio runtime. Its use must end at STOP, which [`Seat::is_live`] compares with the
+//! clock at each call, so it is right after a suspend, too. Between two calls of it the application is on its word: ask
+//! before each piece of work, and keep the pieces short.
+
+mod address;
+mod checkout;
+mod client;
+mod connection;
+mod driver;
+mod error;
+mod holder;
+pub mod limits;
+mod seat;
+
+pub use address::{Address, AddressError};
+pub use checkout::{Checkout, Warning};
+pub use client::{Client, ClientBuilder};
+pub use error::Error;
+pub use holder::default_holder;
+pub use leasehold_client_core::{ProvenSeat, Term};
+pub use leasehold_protocol::trust_root::TrustRoot;
+pub use seat::{Seat, SeatState};

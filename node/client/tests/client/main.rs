@@ -1,0 +1,13 @@
+//! The SDK and the `leasehold` command against a node that answers what tests say, with real signatures.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
+
+#[path = "../../core/tests/vendor/mod.rs"]
+mod vendor;
+
+mod checkout;
+mod fake_node;
+mod held_seat;
+mod offline;
+mod program;
+mod run;
