@@ -1,15 +1,16 @@
 //! Nothing is believed that is not signed.
 
-use leasehold_client_core::{Answer, Call, Event, Patience, Task};
-use leasehold_protocol::api::Seat;
+use leasehold_client_core::{Answer, Call, Event, Task};
+use leasehold_protocol::api::{CheckoutRequest, Seat};
 use leasehold_protocol::artefact::LeaseTicket;
 use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::PoolId;
 use leasehold_protocol::proof::verify_proof;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::UnixMs;
 use leasehold_protocol::trust_root::TrustRoot;
 
-use crate::rig::{Rig, given};
+use crate::rig::{PATIENCE, Rig, given};
 use crate::vendor::{Vendor, lease, wish};
 
 /// Offers a seat and says at which step it is refused; the seat must be handed back first.
@@ -41,7 +42,7 @@ fn a_proved_seat_can_prove_itself() {
 
 #[test]
 fn an_answer_that_says_more_than_its_ticket_is_refused() {
-    let changes: [fn(&mut Seat); 10] = [
+    let changes: [fn(&mut Seat); 11] = [
         |seat| seat.lease_id = lease(2),
         |seat| seat.epoch += 1,
         |seat| seat.slot = Some(2),
@@ -52,6 +53,7 @@ fn an_answer_that_says_more_than_its_ticket_is_refused() {
         |seat| seat.product = "cam".into(),
         |seat| seat.holder = "eve@ws-17".into(),
         |seat| seat.code = Code::PoolExhausted,
+        |seat| seat.pool_id = PoolId([9; 16]),
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let mut rig = Rig::new();
@@ -80,6 +82,17 @@ fn a_signed_ticket_for_something_else_than_asked_is_refused() {
         change(&mut ticket);
         let seat = rig.vendor.seat_of(&ticket, given(0, 0));
         assert_eq!(refused_step(&mut rig, seat), "ticket", "{number}");
+    }
+}
+
+#[test]
+fn another_product_or_pool_than_asked_is_refused() {
+    let other_product = CheckoutRequest { product: Some("cam".into()), ..wish() };
+    let other_pool = CheckoutRequest { product: None, pool: Some(PoolId([9; 16])), ..wish() };
+    for asked in [other_product, other_pool] {
+        let mut rig = Rig::of(1, PATIENCE, Task::Checkout(Box::new(asked)));
+        let seat = rig.vendor.seat(&wish(), given(0, 0));
+        assert_eq!(refused_step(&mut rig, seat), "ticket");
     }
 }
 
@@ -129,11 +142,14 @@ fn a_renewal_whose_proof_fails_changes_nothing() {
 
 #[test]
 fn a_renewal_of_a_lease_of_others_is_proved_but_not_handed_back() {
-    let patience = Patience { timeout_ms: 10_000, wait_ms: 0 };
-    let mut rig = Rig::of(1, patience, Task::Renew(lease(1)));
-    let seat = rig.vendor.seat(&wish(), given(0, 0));
-    rig.offer(Seat { epoch: seat.epoch + 1, ..seat });
-    rig.show_chain();
-    assert!(matches!(rig.take_event(), Event::Failed(problem) if problem.code == Code::ProofInvalid));
-    assert!(rig.calls.is_empty());
+    let changes: [fn(&mut Seat); 2] = [|seat| seat.epoch += 1, |seat| seat.product = "cam".into()];
+    for change in changes {
+        let mut rig = Rig::of(1, PATIENCE, Task::Renew(lease(1)));
+        let mut seat = rig.vendor.seat(&wish(), given(0, 0));
+        change(&mut seat);
+        rig.offer(seat);
+        rig.show_chain();
+        assert!(matches!(rig.take_event(), Event::Failed(problem) if problem.code == Code::ProofInvalid));
+        assert!(rig.calls.is_empty());
+    }
 }

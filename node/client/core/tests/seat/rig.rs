@@ -21,7 +21,7 @@ pub(crate) struct Rig {
     pub(crate) now: ClockReading,
     pub(crate) events: Vec<Event>,
     pub(crate) calls: Vec<Sent>,
-    draws: u8,
+    inputs: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl Rig {
         let trust = TrustRoot::pin(&vendor.root).unwrap();
         let now = ClockReading { boottime_ms: 1_000_000, wall_ms: NOW, ..ClockReading::default() };
         let core = SeatCore::new(&now, trust, addresses, patience, task);
-        let mut rig = Self { vendor, core, now, events: Vec::new(), calls: Vec::new(), draws: 0 };
+        let mut rig = Self { vendor, core, now, events: Vec::new(), calls: Vec::new(), inputs: 0 };
         rig.input(Input::Tick);
         rig
     }
@@ -58,8 +58,10 @@ impl Rig {
 
     pub(crate) fn input(&mut self, input: Input) {
         let mut out = Effects::default();
-        self.draws = self.draws.wrapping_add(1);
-        self.core.handle(&self.now, &mut Entropy::new([self.draws; 32]), input, &mut out);
+        self.inputs += 1;
+        assert!(self.inputs < 10_000, "the core comes to no end");
+        let [seed, ..] = self.inputs.to_le_bytes();
+        self.core.handle(&self.now, &mut Entropy::new([seed; 32]), input, &mut out);
         for effect in out.0 {
             match effect {
                 Effect::Send { id, address, call, timeout_ms } => {
