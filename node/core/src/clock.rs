@@ -9,6 +9,8 @@ use leasehold_protocol::time::{BootId, ClockReading, Stamp, SvcMs, UnixMs};
 /// Allowed rate error of the unslewed clock, parts per million.
 const RHO_PPM: i64 = 500;
 const MILLION: i64 = 1_000_000;
+/// What cutting to milliseconds can hide in a span: one of running time, two of slewing.
+const READING_MS: i64 = 3;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Steps and contradictions of the wall clock up to this are not remarkable.
@@ -94,7 +96,9 @@ impl Clock {
         }
         let (at, slew) = (stamp.boottime_ms, stamp.slew_ms);
         let here = |value| Some(Anchor { value, boottime_ms: at, slew_ms: slew });
-        let predicted_low = self.floor.filter(|_| same_boot).map(|anchor| anchor.carried_low(at, slew));
+        let earlier = self.floor();
+        let predicted_low =
+            self.floor.filter(|_| same_boot).map(|anchor| anchor.carried_low(at, slew).max(earlier));
         if stamp.floor != UnixMs::MIN && predicted_low != Some(stamp.floor) {
             self.floor = here(stamp.floor);
         }
@@ -231,20 +235,21 @@ impl Clock {
 }
 
 impl Anchor {
-    /// The lower bound, carried on: running time less what NTP may have added, at the slowest rate.
+    /// The lower bound, carried on: running time less what NTP may have added, of an oscillator that may be fast.
     fn carried_low(&self, boottime_ms: i64, slew_ms: i64) -> UnixMs {
         let ran = boottime_ms.saturating_sub(self.boottime_ms);
         let slewed = slew_ms.saturating_sub(self.slew_ms).max(0);
-        let least = ran.saturating_sub(slewed).max(0);
-        self.value.plus(scale_down(least, MILLION.saturating_sub(RHO_PPM)))
+        let least = ran.saturating_sub(slewed).saturating_sub(READING_MS).max(0);
+        self.value.plus(ratio_down(least, MILLION.saturating_sub(RHO_PPM), MILLION))
     }
 
-    /// The upper bound, carried on: running time and what NTP may have taken away, at the fastest rate.
+    /// The upper bound, carried on: running time and what NTP may have taken away, of an oscillator that may be slow.
     fn carried_high(&self, boottime_ms: i64, slew_ms: i64) -> UnixMs {
         let ran = boottime_ms.saturating_sub(self.boottime_ms);
         let slewed = self.slew_ms.saturating_sub(slew_ms).max(0);
-        let most = ran.saturating_add(slewed).max(0);
-        self.value.plus(scale_up(most, MILLION.saturating_add(RHO_PPM)))
+        let most = ran.saturating_add(slewed).saturating_add(READING_MS).max(0);
+        let true_ms = ratio_down(most, MILLION, MILLION.saturating_sub(RHO_PPM));
+        self.value.plus(true_ms.saturating_add(1))
     }
 }
 
@@ -254,17 +259,9 @@ impl Moment {
     }
 }
 
-/// `span_ms · ppm / 1 000 000`, rounded down.
-fn scale_down(span_ms: i64, ppm: i64) -> i64 {
-    saturate(i128::from(span_ms).saturating_mul(i128::from(ppm)).div_euclid(i128::from(MILLION)))
-}
-
-/// `span_ms · ppm / 1 000 000`, rounded up, and one millisecond more for the fraction readings cut off.
-fn scale_up(span_ms: i64, ppm: i64) -> i64 {
-    saturate(i128::from(span_ms).saturating_mul(i128::from(ppm)).div_euclid(i128::from(MILLION)))
-        .saturating_add(2)
-}
-
-fn saturate(value: i128) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+/// `span_ms · numerator / denominator`, rounded down.
+fn ratio_down(span_ms: i64, numerator: i64, denominator: i64) -> i64 {
+    let product = i128::from(span_ms).saturating_mul(i128::from(numerator));
+    let quotient = product.checked_div_euclid(i128::from(denominator)).unwrap_or(0);
+    i64::try_from(quotient).unwrap_or(i64::MAX)
 }
