@@ -107,7 +107,11 @@ impl<'a> Commit<'a> {
 
     /// Makes the frame durable and answers. Without records there is nothing to write.
     pub(crate) fn finish(self) -> Result<(), Fatal> {
-        if self.records.is_empty() { self.release(&SignedLeaves::default()) } else { self.write() }
+        if !self.records.is_empty() {
+            return self.write();
+        }
+        self.store.core.forget_frame();
+        self.release(&SignedLeaves::default())
     }
 
     /// Makes the frame durable, also an empty one, which keeps the clock.

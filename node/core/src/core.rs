@@ -44,6 +44,8 @@ pub struct NodeCore {
     pub(crate) pending_denials: PendingDenials,
     next_seq: Seq,
     frame: Frame,
+    /// The clock before the frame being filled.
+    earlier_clock: Clock,
 }
 
 /// Who the node is, from `init` on.
@@ -105,6 +107,7 @@ impl NodeCore {
             pending_denials: PendingDenials::new(),
             next_seq: Seq(1),
             frame: Frame { first_seq: Seq(1), leaves: 0 },
+            earlier_clock: Clock::new(),
         }
     }
 
@@ -162,8 +165,17 @@ impl NodeCore {
 
     /// Takes in a frame's clock fields: before its records, live and in replay.
     pub fn stamp(&mut self, stamp: &Stamp) {
+        self.earlier_clock = self.clock.clone();
         self.clock.stamp(stamp);
         self.frame = Frame { first_seq: self.next_seq, leaves: 0 };
+    }
+
+    /// The frame of the last stamp is not written, having no records: its clock fields are taken back, so that the
+    /// state is what the journal says. A frame with records stays.
+    pub fn forget_frame(&mut self) {
+        if self.next_seq == self.frame.first_seq {
+            self.clock = self.earlier_clock.clone();
+        }
     }
 
     /// The only mutator. Replay is [`NodeCore::stamp`] and this alone.
@@ -215,7 +227,12 @@ impl NodeCore {
 
     /// Hash of the whole state that the journal determines: equal for a live core and one made by replay.
     pub fn state_hash(&self) -> [u8; 32] {
-        let folded = Self { pending_denials: PendingDenials::new(), frame: Frame::default(), ..self.clone() };
+        let folded = Self {
+            pending_denials: PendingDenials::new(),
+            frame: Frame::default(),
+            earlier_clock: Clock::new(),
+            ..self.clone()
+        };
         Sha256::digest(format!("{folded:?}")).into()
     }
 
