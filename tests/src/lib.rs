@@ -1,1 +1,5 @@
-//! leasehold-tests
+//! What tests of several packages share: a vendor that signs whatever a test wants signed.
+//!
+//! There is no judgement here. Tests that need a wrong bundle ask for one.
+
+pub mod vendor;

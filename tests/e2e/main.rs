@@ -1,0 +1,20 @@
+//! The three programs together, as a vendor, a customer and an application run them: real processes, real files, real
+//! sockets. What one part promises alone is tested beside that part; here is what they promise to each other.
+
+#![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
+
+mod air_gap;
+mod api;
+mod bad_input;
+mod damage;
+mod kill;
+mod parallel;
+mod programs;
+mod proofs;
+mod retries;
+mod seats;
+mod site;
+mod syscalls;
+mod terms;
+mod tour;
+mod vendor;

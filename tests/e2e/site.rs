@@ -1,0 +1,167 @@
+//! A customer's site: a node's directory, its daemon, and applications that ask it.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::programs::{Done, command, program, short_dir};
+use crate::vendor::Vendor;
+
+pub(crate) struct Site {
+    dir: TempDir,
+    trust_root: PathBuf,
+    /// A command that runs the node in surroundings of its own.
+    around: Vec<OsString>,
+}
+
+impl Site {
+    /// A site with a node that has no bundle yet.
+    pub(crate) fn new(trust_root: PathBuf, name: &str) -> Self {
+        Self::around(trust_root, name, &[])
+    }
+
+    /// One whose node only ever runs inside of `around`.
+    pub(crate) fn around(trust_root: PathBuf, name: &str, around: &[&str]) -> Self {
+        let around = around.iter().map(OsString::from).collect();
+        let site = Self { dir: short_dir(), trust_root, around };
+        let trust_root = site.trust_root.to_str().unwrap().to_owned();
+        site.json(&["init", "--trust", &trust_root, "--name", name]);
+        site
+    }
+
+    /// Carries a request out and the bundle that answers it in.
+    pub(crate) fn carry_bundle(&self, vendor: &Vendor, join: Option<&str>) {
+        self.request(vendor, join, "bundle.lh");
+        assert_eq!(self.import("bundle.lh").done()["result"], "applied");
+    }
+
+    /// Has the vendor answer a request of the node with a bundle of that name.
+    pub(crate) fn request(&self, vendor: &Vendor, join: Option<&str>, bundle: &str) {
+        let request = self.text("request.lh");
+        let join = join.map_or_else(Vec::new, |code| vec!["--join", code]);
+        self.json(&[&["request", "--out", &request], &join[..]].concat());
+        vendor.bundle(&self.path("request.lh"), &self.path(bundle));
+    }
+
+    pub(crate) fn import(&self, bundle: &str) -> Done {
+        self.node(&["import", &self.text(bundle)])
+    }
+
+    /// Starts the daemon and waits until it is ready.
+    pub(crate) fn run(&self) -> Daemon {
+        Daemon::start(&mut self.node_command(&["run"]))
+    }
+
+    /// The daemon, started by another program such as a tracer.
+    pub(crate) fn run_under(&self, tracer: &mut Command) -> Daemon {
+        let node = self.node_command(&["run"]);
+        Daemon::start(tracer.arg(node.get_program()).args(node.get_args()))
+    }
+
+    /// The answer of a command of the node that must work.
+    #[track_caller]
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        self.node(args).done()
+    }
+
+    pub(crate) fn node(&self, args: &[&str]) -> Done {
+        Done::of(self.node_command(args).arg("--json"))
+    }
+
+    /// The seq of the last record of the journal.
+    pub(crate) fn seq(&self) -> u64 {
+        self.json(&["status"])["journal"]["seq"].as_u64().unwrap()
+    }
+
+    /// The leases that have not ended.
+    pub(crate) fn leases(&self) -> Vec<Value> {
+        self.json(&["leases"])["leases"].as_array().unwrap().clone()
+    }
+
+    /// An application on this site.
+    pub(crate) fn app(&self, args: &[&str]) -> Done {
+        self.app_that_trusts(&self.trust_root, args)
+    }
+
+    pub(crate) fn app_that_trusts(&self, trust_root: &Path, args: &[&str]) -> Done {
+        let mut app = command(program("leasehold"));
+        app.args(args).arg("--json").arg("--trust").arg(trust_root);
+        Done::of(app.arg("--node").arg(format!("unix:{}", self.socket().display())))
+    }
+
+    pub(crate) fn trust_root(&self) -> &Path {
+        &self.trust_root
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.data("node.sock")
+    }
+
+    /// What lies in the node's directory.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.dir.path().join("node").join(name)
+    }
+
+    /// What lies beside it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    fn node_command(&self, args: &[&str]) -> Command {
+        let node = program("leasehold-node").into_os_string();
+        let mut words = self.around.iter().chain([&node]);
+        let mut command = command(words.next().unwrap());
+        command.args(words).args(args).arg("--data").arg(self.dir.path().join("node"));
+        // Whatever /etc says about a real node of this machine.
+        let config = self.path("node.toml");
+        fs::write(&config, "").unwrap();
+        command.arg("--config").arg(config);
+        command
+    }
+}
+
+/// A running daemon; killed if a test forgets it.
+pub(crate) struct Daemon(Child);
+
+impl Daemon {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        assert!(ready.starts_with("ready "), "{ready:?}, exit {:?}", child.wait());
+        Self(child)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM).unwrap();
+        assert_eq!(self.0.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

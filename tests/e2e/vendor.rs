@@ -1,0 +1,129 @@
+//! A vendor: an issuer's directory with one customer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::programs::{Done, command, program, short_dir};
+use crate::site::Site;
+
+/// The product that most tests sell.
+pub(crate) const PRODUCT: &str = "cad";
+/// Cheap to unlock: a hundred commands of a test do it.
+const KDF_COST: &str = "10";
+const ACCOUNT: &str = "Acme";
+
+pub(crate) struct Vendor {
+    dir: TempDir,
+}
+
+/// What a customer buys: seats of a product, from and until when.
+pub(crate) struct Sale<'a> {
+    pub(crate) product: &'a str,
+    pub(crate) seats: u32,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) more: &'a [&'a str],
+}
+
+impl Vendor {
+    /// A vendor with a customer and a product.
+    pub(crate) fn new() -> Self {
+        Self::with(&["--realm", "e2e"])
+    }
+
+    /// One whose signatures are good for trials only.
+    pub(crate) fn sandbox() -> Self {
+        Self::with(&["--realm", "e2e", "--sandbox"])
+    }
+
+    fn with(init: &[&str]) -> Self {
+        let vendor = Self { dir: short_dir() };
+        fs::write(vendor.path("passphrase"), "correct horse\n").unwrap();
+        vendor.json(&[&["init", "--kdf-cost", KDF_COST], init].concat());
+        vendor.json(&["trust", "export", vendor.trust_root().to_str().unwrap()]);
+        vendor.json(&["account", "create", "--name", ACCOUNT]);
+        vendor.add_product(PRODUCT);
+        vendor
+    }
+
+    pub(crate) fn add_product(&self, sku: &str) {
+        self.json(&["product", "create", "--sku", sku, "--feature", "draw"]);
+    }
+
+    /// Sells, and gives the pool's id.
+    pub(crate) fn sell(&self, sale: &Sale<'_>) -> String {
+        let seats = sale.seats.to_string();
+        let args = ["grant", "create", "--account", ACCOUNT, "--product", sale.product, "--seats", &seats];
+        let term = ["--from", &sale.from, "--to", &sale.to, "--feature", "draw"];
+        let granted = self.json(&[&args[..], &term, sale.more].concat());
+        granted["pool_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Registers a node. Its id and its join code.
+    pub(crate) fn register(&self, name: &str) -> (String, String) {
+        let args = ["node", "register", "--account", ACCOUNT, "--name", name, "--class", "air-gapped"];
+        let registered = self.json(&args);
+        let text = |field: &str| registered[field].as_str().unwrap().to_owned();
+        (text("node_id"), text("join_code"))
+    }
+
+    pub(crate) fn allocate(&self, pool: &str, node: &str, seats: u32, more: &[&str]) -> Value {
+        let seats = seats.to_string();
+        let args = ["allocation", "create", "--pool", pool, "--node", node, "--seats", &seats];
+        self.json(&[&args[..], more].concat())
+    }
+
+    /// Answers a request.
+    pub(crate) fn bundle(&self, request: &Path, out: &Path) {
+        let (request, out) = (request.to_str().unwrap(), out.to_str().unwrap());
+        self.json(&["bundle", "create", "--request", request, "--out", out]);
+    }
+
+    /// A site whose node serves so many seats of a pool of as many.
+    pub(crate) fn site_with(&self, name: &str, seats: u32) -> Site {
+        let pool = self.sell(&Sale::of(PRODUCT, seats));
+        let (node, join) = self.register(name);
+        self.allocate(&pool, &node, seats, &[]);
+        let site = Site::new(self.trust_root(), name);
+        site.carry_bundle(self, Some(&join));
+        site
+    }
+
+    /// What applications and nodes trust.
+    pub(crate) fn trust_root(&self) -> PathBuf {
+        self.path("exported-root.lh")
+    }
+
+    /// The answer of a command that must work.
+    #[track_caller]
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        self.run(args).done()
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
+        let mut issuer = command(program("leasehold-issuer"));
+        issuer.args(args).arg("--json").arg("--data").arg(self.path("issuer"));
+        Done::of(issuer.arg("--passphrase-file").arg(self.path("passphrase")))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+impl<'a> Sale<'a> {
+    /// Seats for a year, from yesterday on.
+    pub(crate) fn of(product: &'a str, seats: u32) -> Self {
+        Self { product, seats, from: in_seconds(-DAY_S), to: in_seconds(365 * DAY_S), more: &[] }
+    }
+}
+
+pub(crate) const DAY_S: i64 = 86_400;
+
+/// An instant relative to now, as the command line takes it.
+pub(crate) fn in_seconds(seconds: i64) -> String {
+    leasehold_clock::wall().unwrap().plus(seconds * 1000).to_string()
+}
