@@ -1,1 +1,54 @@
-//! leasehold-issuer-core
+//! The issuer's core: what was sold, to whom, and which node may serve how much of it; a pure fold over a journal.
+//!
+//! There is no IO here, no clock, no randomness, no secret and no signature made: times and entropy are arguments,
+//! signatures are made by the shell over artefacts that this crate plans, and come back to be recorded. No state is
+//! kept that [`Issuer::apply`] did not put there, so replaying the journal gives the same issuer. Nothing expires
+//! because a job ran: what is true on a date follows from the facts.
+//!
+//! * [`Issuer`]: the state machine. Commands become [`Fact`]s, or refusals with a code, a sentence and a hint.
+//! * [`Command`], [`Input`]: what can be asked. Names are accepted wherever ids are.
+//! * [`Fact`]: what the journal holds; it is the audit log, too.
+//! * [`BundlePlan`]: the exact artefacts of a bundle before they are signed.
+//!
+//! The law that this crate keeps: the slots of all live allocations of a pool are distinct, and all of them are below
+//! seats + overdraft. It is checked where a row is decided and again where any fact is applied.
+
+mod account;
+mod allocation;
+mod answered;
+mod apply;
+mod bundle;
+mod cause;
+mod clock;
+mod command;
+mod effect;
+mod enrolment;
+mod fact;
+mod grant;
+mod issuer;
+pub mod limits;
+mod names;
+mod node;
+mod pool;
+mod product;
+mod refusal;
+mod root;
+mod state;
+mod text;
+mod view;
+
+pub use account::{Account, ExternalId, NewAccount};
+pub use allocation::{Mobility, NewAllocation, Row};
+pub use bundle::{BundleIssued, BundlePlan};
+pub use cause::{Cause, Idempotency, Meta, Source};
+pub use clock::CertainTime;
+pub use command::{Command, Input, ReplyTo};
+pub use effect::{Effect, Effects, Reply};
+pub use enrolment::{Enrolment, JoinCheck};
+pub use fact::{Fact, ReplayError, What};
+pub use grant::{GrantSold, NewGrant};
+pub use issuer::Issuer;
+pub use node::{IssuedJoin, Join, NewNode, Node, NodeClass};
+pub use product::{NewProduct, Product, sku_key};
+pub use root::{Initialised, RootPlan};
+pub use view::{GrantView, NodeView, PoolView, RowView};

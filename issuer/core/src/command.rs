@@ -1,0 +1,86 @@
+//! What the core is asked.
+
+use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::canonical;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::account::NewAccount;
+use crate::allocation::NewAllocation;
+use crate::bundle::BundlePlan;
+use crate::cause::Cause;
+use crate::grant::NewGrant;
+use crate::node::{IssuedJoin, NewNode};
+use crate::product::NewProduct;
+
+/// Whom a reply goes to; chosen by the shell, meaningless to the core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplyTo(pub u64);
+
+/// One input of the core: each is answered once.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Whom to answer.
+    pub to: ReplyTo,
+    /// Who asks and why.
+    pub cause: Cause,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What can be asked. Everything that takes an id takes a name, too.
+#[derive(Clone, Debug, Serialize)]
+pub enum Command {
+    /// First command of a new journal: the signed root of [`crate::Issuer::plan_root`].
+    Initialise {
+        /// Its envelope.
+        root: Vec<u8>,
+    },
+    /// A customer.
+    CreateAccount(NewAccount),
+    /// Something to sell.
+    CreateProduct(NewProduct),
+    /// A sale: a grant and its pool.
+    CreateGrant(NewGrant),
+    /// A place where seats are served.
+    RegisterNode {
+        /// What is wished.
+        node: NewNode,
+        /// Its join code, made for this try: a repetition is answered with the first one.
+        #[serde(skip)]
+        issued: IssuedJoin,
+    },
+    /// A node's slice of a pool.
+    CreateAllocation(NewAllocation),
+    /// The signed bundle of [`crate::Issuer::plan_bundle`].
+    IssueBundle {
+        /// What was to be signed.
+        #[serde(skip)]
+        plan: Box<BundlePlan>,
+        /// The bundle.
+        #[serde(skip)]
+        envelope: Vec<u8>,
+    },
+}
+
+impl Command {
+    /// What an idempotency key stands for: equal for equal wishes.
+    pub(crate) fn fingerprint(&self) -> [u8; 16] {
+        match self {
+            Self::IssueBundle { plan, .. } => bundle_fingerprint(plan.request),
+            wish => hash(&[&canonical::encode(wish)]),
+        }
+    }
+}
+
+/// A bundle is wished for by its request, however it was planned.
+pub(crate) fn bundle_fingerprint(request: Digest) -> [u8; 16] {
+    hash(&[b"bundle", &request.0])
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 16] {
+    let hash = parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize();
+    let mut fingerprint = [0; 16];
+    fingerprint.copy_from_slice(&hash[..16]);
+    fingerprint
+}

@@ -1,0 +1,84 @@
+//! What an issuer's journal holds: facts, which are its audit log, too. The wire form is frozen from the first release
+//! on: a change is a new variant at the end.
+
+use leasehold_protocol::canonical::{self, CodecError};
+use leasehold_protocol::ids::AllocationId;
+use leasehold_protocol::seq::Seq;
+use serde::{Deserialize, Serialize};
+
+use crate::account::Account;
+use crate::allocation::Row;
+use crate::bundle::BundleIssued;
+use crate::cause::Meta;
+use crate::grant::GrantSold;
+use crate::node::Node;
+use crate::product::Product;
+use crate::root::Initialised;
+
+/// One record: who did what, when and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// Who, when, why.
+    pub meta: Meta,
+    /// The record that says how it was before; none if it was not there.
+    pub before: Option<Seq>,
+    /// How it is from here on.
+    pub what: What,
+}
+
+/// How something is from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The issuer begins.
+    Initialised(Initialised),
+    /// A customer.
+    AccountCreated(Account),
+    /// Something to sell.
+    ProductCreated(Product),
+    /// A sale.
+    GrantCreated(Box<GrantSold>),
+    /// A node that may enrol.
+    NodeRegistered(Node),
+    /// A node's slice of a pool.
+    AllocationCreated {
+        /// The slice.
+        row: Box<Row>,
+        /// Rows whose time is certainly over, and which ended for it.
+        freed: Vec<AllocationId>,
+    },
+    /// A node was given what it is entitled to.
+    BundleIssued(Box<BundleIssued>),
+}
+
+impl What {
+    /// The name of the kind of fact, as audits show it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Initialised(_) => "initialised",
+            Self::AccountCreated(_) => "account_created",
+            Self::ProductCreated(_) => "product_created",
+            Self::GrantCreated(_) => "grant_created",
+            Self::NodeRegistered(_) => "node_registered",
+            Self::AllocationCreated { .. } => "allocation_created",
+            Self::BundleIssued(_) => "bundle_issued",
+        }
+    }
+}
+
+impl Fact {
+    /// The bytes of the journal.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        canonical::encode(self)
+    }
+
+    /// A fact of the journal.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        canonical::decode(bytes)
+    }
+}
+
+/// A fact that cannot be: an honest issuer never recorded it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ReplayError(pub(crate) String);

@@ -1,0 +1,258 @@
+//! The state machine: commands become facts, facts become state.
+
+use leasehold_protocol::artefact::{Request, Root};
+use leasehold_protocol::bytes::{Bytes, Digest};
+use leasehold_protocol::canonical;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::entropy::Entropy;
+use leasehold_protocol::envelope::Verified;
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::{ClockReading, Stamp, SvcMs, UnixMs};
+use leasehold_protocol::trust_root::TrustRoot;
+use sha2::{Digest as _, Sha256};
+
+use crate::answered::Answered;
+use crate::bundle::{self, BundlePlan};
+use crate::cause::{Cause, Idempotency, Meta};
+use crate::clock::{CertainTime, Clock};
+use crate::command::{Command, Input, bundle_fingerprint};
+use crate::effect::{Effect, Effects, Reply};
+use crate::enrolment::{self, JoinCheck};
+use crate::fact::{Fact, ReplayError, What};
+use crate::node::IssuedJoin;
+use crate::root::{FIRST_GENERATION, Initialised, RootPlan};
+use crate::state::State;
+use crate::{account, allocation, grant, node, product};
+
+/// The issuer: a fold over its journal.
+#[derive(Clone, Debug, Default)]
+pub struct Issuer {
+    pub(crate) state: State,
+    clock: Clock,
+    answered: Answered,
+    last_seq: Seq,
+}
+
+/// What a command comes to.
+enum Decided {
+    New(Box<Fact>),
+    Before(Seq),
+}
+
+impl Issuer {
+    /// An issuer before its first record.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Decides one command. `now` is the reading of [`Issuer::stamp_of`] for this frame.
+    pub fn handle(&mut self, now: &ClockReading, entropy: &mut Entropy, input: &Input, out: &mut Effects) {
+        let decided = self.decide(now, entropy, &input.cause, &input.command);
+        let (after, body) = match decided.and_then(|decided| self.take_up(decided, out)) {
+            Ok((seq, body)) => (seq, body),
+            Err(problem) => (Seq::NONE, Reply::Refused(Box::new(problem))),
+        };
+        out.0.push(Effect::Reply { to: input.to, after, body });
+    }
+
+    /// The clock fields of a frame at this reading.
+    pub fn stamp_of(&self, now: &ClockReading) -> Stamp {
+        self.clock.stamp_of(now)
+    }
+
+    /// Takes a frame's clock fields over, before its records, live and in replay.
+    pub fn stamp(&mut self, stamp: &Stamp) {
+        self.clock.stamp(stamp);
+    }
+
+    /// Lets record `seq` be so: the only mutator beside [`Issuer::stamp`]. An error means that no honest issuer
+    /// recorded this; nothing has changed then.
+    pub fn apply(&mut self, seq: Seq, fact: &Fact) -> Result<(), ReplayError> {
+        let at = fact.meta.recorded_at;
+        if seq != self.next_seq() {
+            return Err(ReplayError(format!("record {seq} follows record {}", self.last_seq)));
+        }
+        if self.clock.last_recorded().is_some_and(|last| at <= last) {
+            return Err(ReplayError("a record is not later than the one before".to_owned()));
+        }
+        self.state.apply(seq, at, &fact.what)?;
+        self.clock.recorded(at, fact.meta.accepted_time);
+        if let Some(idempotency) = fact.meta.idempotency {
+            self.answered.insert(seq, idempotency);
+        }
+        self.last_seq = seq;
+        Ok(())
+    }
+
+    /// Nothing of the issuer happens because time passed.
+    pub const fn next_deadline(&self) -> Option<SvcMs> {
+        None
+    }
+
+    /// The number that the next record gets.
+    pub const fn next_seq(&self) -> Seq {
+        self.last_seq.plus(1)
+    }
+
+    /// A hash over everything that the facts say; equal for the live state and for its replay.
+    pub fn state_hash(&self) -> [u8; 32] {
+        let state = canonical::encode(&(&self.state, &self.clock, &self.answered, self.last_seq));
+        Sha256::digest(state).into()
+    }
+
+    /// The root to sign for [`Command::Initialise`].
+    pub fn plan_root(
+        &self,
+        now: &ClockReading,
+        entropy: &mut Entropy,
+        cause: &Cause,
+        plan: &RootPlan,
+    ) -> Result<Root, Problem> {
+        self.check_new()?;
+        plan.root(self.clock.time_of_next_fact(now, cause.accept_time)?, entropy)
+    }
+
+    /// The artefacts to sign for [`Command::IssueBundle`], in the same frame and with the same cause.
+    pub fn plan_bundle(
+        &self,
+        now: &ClockReading,
+        entropy: &mut Entropy,
+        cause: &Cause,
+        request: &Verified<Request>,
+        join: JoinCheck,
+    ) -> Result<BundlePlan, Problem> {
+        let at = self.clock.time_of_next_fact(now, cause.accept_time)?;
+        let node = enrolment::identify(&self.state, at, request, join)?;
+        bundle::plan(&self.state, at, self.certain_time(cause), entropy, request, node)
+    }
+
+    /// The record that answered a request before: it is answered with the same bytes.
+    pub fn bundle_for(&self, request: Digest, cause: &Cause) -> Result<Option<Seq>, Problem> {
+        if let Some(key) = cause.idempotency_key {
+            self.answered.find(key, bundle_fingerprint(request))?;
+        }
+        Ok(self.state.bundles.get(&request).copied())
+    }
+
+    /// The join code that a request shows, if it is one of ours, so that its secret can be derived.
+    pub fn join_of(&self, request: &Request) -> Option<IssuedJoin> {
+        let node = self.state.node_of_join(request.join.as_ref()?.join_id)?;
+        Some(node.node.join.issued)
+    }
+
+    /// The newest trust root; none before the first record.
+    pub fn trust_root(&self) -> Option<&TrustRoot> {
+        self.state.vendor.as_ref().map(|vendor| &vendor.trust)
+    }
+
+    /// Bounds of true time at the last stamp.
+    pub fn bounds_of_time(&self) -> CertainTime {
+        self.clock.certain_time()
+    }
+
+    /// When the last fact was recorded.
+    pub fn last_recorded(&self) -> Option<UnixMs> {
+        self.clock.last_recorded()
+    }
+
+    fn take_up(&mut self, decided: Decided, out: &mut Effects) -> Result<(Seq, Reply), Problem> {
+        let fact = match decided {
+            Decided::Before(seq) => return Ok((seq, Reply::DoneBefore { seq })),
+            Decided::New(fact) => fact,
+        };
+        let seq = self.next_seq();
+        self.apply(seq, &fact).map_err(|error| {
+            Problem::new(
+                Code::Internal,
+                format!("the decision is impossible: {error}"),
+                "report this; nothing was changed",
+            )
+        })?;
+        out.0.push(Effect::Record(fact));
+        Ok((seq, Reply::Done { seq }))
+    }
+
+    fn decide(
+        &self,
+        now: &ClockReading,
+        entropy: &mut Entropy,
+        cause: &Cause,
+        command: &Command,
+    ) -> Result<Decided, Problem> {
+        cause.check()?;
+        let params = command.fingerprint();
+        if let Some(key) = cause.idempotency_key
+            && let Some(seq) = self.answered.find(key, params)?
+        {
+            return Ok(Decided::Before(seq));
+        }
+        if !matches!(command, Command::Initialise { .. }) {
+            self.state.vendor()?;
+        }
+        let at = self.clock.time_of_next_fact(now, cause.accept_time)?;
+        let correlation = entropy.draw();
+        let (before, what) = self.what(at, entropy, cause, command)?;
+        let meta = Meta {
+            actor: cause.actor.clone(),
+            recorded_at: at,
+            source: cause.source.clone(),
+            reason: cause.reason.clone(),
+            correlation,
+            idempotency: cause.idempotency_key.map(|key| Idempotency { key, params }),
+            accepted_time: cause.accept_time,
+        };
+        Ok(Decided::New(Box::new(Fact { meta, before, what })))
+    }
+
+    fn what(
+        &self,
+        at: UnixMs,
+        entropy: &mut Entropy,
+        cause: &Cause,
+        command: &Command,
+    ) -> Result<(Option<Seq>, What), Problem> {
+        let state = &self.state;
+        let mut before = None;
+        let what = match command {
+            Command::Initialise { root } => {
+                self.check_new()?;
+                let root = Bytes(root.clone());
+                What::Initialised(Initialised { generation: FIRST_GENERATION, root })
+            }
+            Command::CreateAccount(new) => What::AccountCreated(account::create(state, at, entropy, new)?),
+            Command::CreateProduct(new) => What::ProductCreated(product::create(state, at, entropy, new)?),
+            Command::CreateGrant(new) => {
+                What::GrantCreated(Box::new(grant::create(state, at, entropy, new)?))
+            }
+            Command::RegisterNode { node: new, issued } => {
+                What::NodeRegistered(node::register(state, at, entropy, new, *issued)?)
+            }
+            Command::CreateAllocation(new) => {
+                let certain = self.certain_time(cause).earliest;
+                let allocated = allocation::create(state, at, certain, entropy, new)?;
+                What::AllocationCreated { row: Box::new(allocated.row), freed: allocated.freed }
+            }
+            Command::IssueBundle { plan, envelope } => {
+                before = Some(state.node(plan.node)?.since);
+                What::BundleIssued(Box::new(bundle::issue(state, at, plan, envelope)?))
+            }
+        };
+        Ok((before, what))
+    }
+
+    /// Certain time, with what the operator vouches for.
+    fn certain_time(&self, cause: &Cause) -> CertainTime {
+        let CertainTime { earliest, latest } = self.clock.certain_time();
+        let earliest = cause.accept_time.map_or(earliest, |accepted| earliest.max(accepted));
+        CertainTime { earliest, latest: if earliest <= latest { latest } else { UnixMs::MAX } }
+    }
+
+    fn check_new(&self) -> Result<(), Problem> {
+        if self.state.vendor.is_none() {
+            return Ok(());
+        }
+        let hint = "use it, or name another directory";
+        Err(Problem::new(Code::AlreadyExists, "the issuer is initialised already", hint))
+    }
+}

@@ -1,0 +1,116 @@
+//! Nodes: where seats are served.
+
+use std::collections::BTreeSet;
+
+use leasehold_protocol::entropy::Entropy;
+use leasehold_protocol::ids::{AccountId, AllocationId, CertificateId, NodeId};
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::UnixMs;
+use serde::{Deserialize, Serialize};
+
+use crate::enrolment::Enrolment;
+use crate::limits;
+use crate::refusal::{limit, require};
+use crate::state::State;
+use crate::text;
+
+/// A wish for a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewNode {
+    /// Whose, by id or name.
+    pub account: String,
+    /// What people call it.
+    pub name: String,
+    /// Where it stands.
+    pub site: Option<String>,
+    /// How it is reached.
+    pub class: NodeClass,
+}
+
+/// How a node is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeClass {
+    /// Over a network, all the time.
+    Online,
+    /// Over a network, now and then.
+    Intermittent,
+    /// By files that are carried.
+    AirGapped,
+}
+
+/// What a join code's secret is derived from. The secret itself is nowhere in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedJoin {
+    /// Drawn by the shell; its signing module derives the secret of it.
+    pub nonce: [u8; 16],
+    /// Names the code in a request.
+    pub join_id: [u8; 16],
+}
+
+/// The join code of a node: good once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// Which code.
+    pub issued: IssuedJoin,
+    /// Until when it can be used.
+    pub expires_at: UnixMs,
+}
+
+/// A registered node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// The node.
+    pub id: NodeId,
+    /// Whose.
+    pub account: AccountId,
+    /// What people call it.
+    pub name: String,
+    /// Where it stands.
+    pub site: Option<String>,
+    /// How it is reached.
+    pub class: NodeClass,
+    /// Id of all its certificates.
+    pub certificate: CertificateId,
+    /// How it enrols.
+    pub join: Join,
+}
+
+/// A node, its enrolment once it used its join code, and its live rows.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct NodeState {
+    pub(crate) node: Node,
+    /// The record that last changed it.
+    pub(crate) since: Seq,
+    pub(crate) enrolment: Option<Enrolment>,
+    pub(crate) rows: BTreeSet<AllocationId>,
+}
+
+pub(crate) fn register(
+    state: &State,
+    at: UnixMs,
+    entropy: &mut Entropy,
+    new: &NewNode,
+    issued: IssuedJoin,
+) -> Result<Node, Problem> {
+    let account = state.account(state.find_account(&new.account)?)?;
+    text::check_name(&new.name, "name")?;
+    text::check_optional(new.site.as_deref(), leasehold_protocol::limits::NAME_BYTES, "site")?;
+    require(account.nodes.len() < limits::NODES_PER_ACCOUNT, || {
+        limit("nodes of one account", limits::NODES_PER_ACCOUNT)
+    })?;
+    let life_ms = match new.class {
+        NodeClass::Online | NodeClass::Intermittent => limits::JOIN_CODE_NEAR_MS,
+        NodeClass::AirGapped => limits::JOIN_CODE_FAR_MS,
+    };
+    Ok(Node {
+        id: NodeId::new(at, &entropy.draw()),
+        account: account.account.id,
+        name: new.name.clone(),
+        site: new.site.clone(),
+        class: new.class,
+        certificate: CertificateId::new(at, &entropy.draw()),
+        join: Join { issued, expires_at: at.plus(life_ms) },
+    })
+}

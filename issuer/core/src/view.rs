@@ -1,0 +1,132 @@
+//! What can be read of an issuer.
+
+use leasehold_protocol::artefact::{Grant, Pool, Seats};
+use leasehold_protocol::ids::PoolId;
+use leasehold_protocol::problem::Problem;
+
+use crate::account::Account;
+use crate::allocation::Row;
+use crate::enrolment::Enrolment;
+use crate::issuer::Issuer;
+use crate::node::{Node, NodeState};
+use crate::pool::PoolState;
+use crate::product::Product;
+use crate::state::GrantState;
+
+/// A grant and the pool that was cut from it.
+#[derive(Clone, Copy, Debug)]
+pub struct GrantView<'a> {
+    /// The grant.
+    pub grant: &'a Grant,
+    /// Its pool.
+    pub pool: PoolId,
+    /// Seats of the pool.
+    pub seats: Seats,
+}
+
+/// A pool and how much of it is allocated.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolView<'a> {
+    /// The pool.
+    pub pool: &'a Pool,
+    /// The SKU of its product.
+    pub sku: &'a str,
+    /// Seats in live rows; 0 for an unlimited pool.
+    pub allocated: u32,
+    /// Seats in no live row; none for an unlimited pool.
+    pub free: Option<u32>,
+}
+
+/// A node, its enrolment and its live rows.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeView<'a> {
+    /// The node.
+    pub node: &'a Node,
+    /// Once it used its join code.
+    pub enrolment: Option<&'a Enrolment>,
+    /// How many allocations it has.
+    pub rows: usize,
+}
+
+/// A row, and whether a bundle carried it.
+#[derive(Clone, Copy, Debug)]
+pub struct RowView<'a> {
+    /// The row.
+    pub row: &'a Row,
+    /// Whether a bundle carried it.
+    pub signed: bool,
+}
+
+impl Issuer {
+    /// All accounts, oldest first.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.state.accounts.values().map(|account| &account.account)
+    }
+
+    /// The account that an id or name stands for.
+    pub fn account(&self, text: &str) -> Result<&Account, Problem> {
+        Ok(&self.state.account(self.state.find_account(text)?)?.account)
+    }
+
+    /// All products, oldest first.
+    pub fn products(&self) -> impl Iterator<Item = &Product> {
+        self.state.products.values()
+    }
+
+    /// The product that an id or SKU stands for.
+    pub fn product(&self, text: &str) -> Result<&Product, Problem> {
+        self.state.product(self.state.find_product(text)?)
+    }
+
+    /// All grants, oldest first.
+    pub fn grants(&self) -> impl Iterator<Item = GrantView<'_>> {
+        self.state.grants.values().map(|sold| self.grant_view(sold))
+    }
+
+    /// The grant of an id.
+    pub fn grant(&self, text: &str) -> Result<GrantView<'_>, Problem> {
+        let known = text.parse().ok().and_then(|id| self.state.grants.get(&id));
+        let missing = || crate::refusal::not_found("grant", text, "`grant list` shows them");
+        known.map(|sold| self.grant_view(sold)).ok_or_else(missing)
+    }
+
+    /// All pools, oldest first.
+    pub fn pools(&self) -> impl Iterator<Item = PoolView<'_>> {
+        self.state.pools.values().map(|pool| self.pool_view(pool))
+    }
+
+    /// The pool that an id, or the SKU of its product, stands for.
+    pub fn pool(&self, text: &str) -> Result<PoolView<'_>, Problem> {
+        Ok(self.pool_view(self.state.pool(self.state.find_pool(text)?)?))
+    }
+
+    /// All nodes, oldest first.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
+        self.state.nodes.values().map(node_view)
+    }
+
+    /// The node that an id or name stands for.
+    pub fn node(&self, text: &str) -> Result<NodeView<'_>, Problem> {
+        Ok(node_view(self.state.node(self.state.find_any_node(text)?)?))
+    }
+
+    /// All live rows, oldest first.
+    pub fn rows(&self) -> impl Iterator<Item = RowView<'_>> {
+        self.state.rows.values().map(|row| RowView { row: &row.row, signed: row.signed.is_some() })
+    }
+
+    fn grant_view<'a>(&'a self, sold: &'a GrantState) -> GrantView<'a> {
+        let seats = self.state.pools.get(&sold.pool).map_or(Seats::Value(0), |pool| pool.pool.seats);
+        GrantView { grant: &sold.grant, pool: sold.pool, seats }
+    }
+
+    fn pool_view<'a>(&'a self, pool: &'a PoolState) -> PoolView<'a> {
+        let sku = self.state.grants.get(&pool.pool.grant).map_or("", |sold| &sold.grant.sku);
+        let free = pool.pool.slot_count().map(|count| count.saturating_sub(pool.allocated()));
+        PoolView { pool: &pool.pool, sku, allocated: pool.allocated(), free }
+    }
+}
+
+fn node_view(node: &NodeState) -> NodeView<'_> {
+    NodeView { node: &node.node, enrolment: node.enrolment.as_ref(), rows: node.rows.len() }
+}
