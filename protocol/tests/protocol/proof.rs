@@ -73,6 +73,18 @@ fn critical() -> Extensions {
     Extensions(vec![leasehold_protocol::artefact::Extension { tag: 1, critical: true, content }])
 }
 
+/// A bit of every byte: of the container, and of every envelope inside.
+#[test]
+fn a_damaged_proof_never_verifies() {
+    let (trust, bytes) = (World::new().trust(), World::new().proof().to_bytes());
+    for at in 0..bytes.len() {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (at % 8);
+        assert!(verify_proof(&trust, &flipped).is_err(), "byte {at}");
+        assert!(verify_proof(&trust, &bytes[..at]).is_err(), "{at} bytes");
+    }
+}
+
 #[test]
 fn what_is_no_proof_is_told_from_what_is_false() {
     let world = World::new();

@@ -1,5 +1,7 @@
 //! Whatever comes in: nothing panics, and what is written is read back.
 
+use std::sync::LazyLock;
+
 use leasehold_protocol::armour::{armour, one_line, unarmour};
 use leasehold_protocol::artefact::{
     Artefact, Caps, Extension, Interval, Limit, LimitValue, SeatProof, Seats,
@@ -36,8 +38,10 @@ fn knock(trust: &TrustRoot, bytes: &[u8]) {
     }
 }
 
+static TRUST: LazyLock<TrustRoot> = LazyLock::new(|| World::new().trust());
+
 /// Good envelopes, to be damaged.
-fn good() -> Vec<Vec<u8>> {
+static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let world = World::new();
     vec![
         world.seal(&world.root),
@@ -48,7 +52,7 @@ fn good() -> Vec<Vec<u8>> {
         armour(&world.seal(&world.grant)).unwrap().into_bytes(),
         one_line(&world.seal(&world.grant)).unwrap().into_bytes(),
     ]
-}
+});
 
 fn round_trip<T: Artefact + PartialEq + std::fmt::Debug>(artefact: &T) {
     assert_eq!(decode::<T>(&encode(artefact)).as_ref(), Ok(artefact));
@@ -70,15 +74,13 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(bytes in vec(any::<u8>(), 0..600), as_envelope in any::<bool>(), kind in 0_u8..20) {
-        let trust = World::new().trust();
         let framed = [&b"\x89LH1"[..], &[kind, 0, 1, 0], &u32::try_from(bytes.len()).unwrap().to_le_bytes(), &bytes, &[1, 1], &[0; 72]];
-        if as_envelope { knock(&trust, &framed.concat()) } else { knock(&trust, &bytes) }
+        if as_envelope { knock(&TRUST, &framed.concat()) } else { knock(&TRUST, &bytes) }
     }
 
     #[test]
     fn damaged_artefacts_never_panic(which in 0_usize..7, at in any::<prop::sample::Index>(), with in any::<[u8; 4]>(), cut in any::<bool>()) {
-        let trust = World::new().trust();
-        let mut bytes = good().swap_remove(which);
+        let mut bytes = GOOD[which].clone();
         let at = at.index(bytes.len());
         for (byte, with) in bytes[at..].iter_mut().zip(with) {
             *byte = with;
@@ -86,7 +88,7 @@ proptest! {
         if cut {
             bytes.truncate(at);
         }
-        knock(&trust, &bytes);
+        knock(&TRUST, &bytes);
     }
 
     /// Whatever decodes, encodes to the very bytes it came from.

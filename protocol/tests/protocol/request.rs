@@ -9,7 +9,7 @@ use leasehold_protocol::keys::PublicKeyBytes;
 use leasehold_protocol::request::{JoinSecret, open_request};
 use leasehold_protocol::slots::SlotSet;
 
-use crate::fixture::{REALM, World, id, key, ring_of, sealed, sealed_payload};
+use crate::fixture::{REALM, World, id, joined, key, ring_of, sealed, sealed_payload};
 
 #[test]
 fn a_request_is_signed_with_the_key_it_names() {
@@ -61,6 +61,19 @@ fn the_join_code_is_proved_and_never_told() {
     let bytes = encode(&request);
     assert!(!bytes.windows(16).any(|window| window == secret.0), "the code is not in the request");
     assert_eq!(format!("{secret:?}"), "JoinSecret([redacted])");
+}
+
+/// Id and MAC from their description.
+#[test]
+fn a_join_proof_is_made_as_specified() {
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    use sha2::{Digest as _, Sha256};
+    let join = World::new().request.join.unwrap();
+    let id = Sha256::new().chain_update("LH1-join-id").chain_update([0x33; 16]).finalize();
+    assert_eq!(join.join_id, id[..16]);
+    let mut mac = Hmac::<Sha256>::new_from_slice(&[0x33; 16]).unwrap();
+    mac.update(&joined(&[b"LH1-join", &key("node").bytes().0, &[0x11; 32]]));
+    assert_eq!(join.mac.0, <[u8; 32]>::from(mac.finalize().into_bytes()));
 }
 
 type Change = fn(&mut Request);
