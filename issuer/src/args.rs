@@ -1,0 +1,425 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use leasehold_cli::{
+    Failure, GlobalArgs, IdempotencyKey, Instant, MutationArgs, PassphraseArgs, Program, SeatCount, Tz,
+    duration, timezone,
+};
+use leasehold_issuer_core::{Cause, ExternalId, Source};
+use leasehold_protocol::artefact::Seats;
+
+use crate::ledger::Intent;
+use crate::limits::{AUDIT_RECORDS_DEFAULT, KDF_COST, KDF_COST_DEFAULT};
+
+/// Records what was sold, signs it, and carries it to nodes
+#[derive(Parser, Debug)]
+#[command(name = "leasehold-issuer", version)]
+pub(crate) struct IssuerArgs {
+    #[command(flatten)]
+    global: GlobalArgs,
+    /// The issuer's state [default: the service's state directory]
+    #[arg(long, value_name = "DIR", env = "LEASEHOLD_ISSUER_DATA", global = true)]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    #[command(subcommand)]
+    pub(crate) command: Verb,
+}
+
+impl Program for IssuerArgs {
+    fn global(&self) -> GlobalArgs {
+        self.global
+    }
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Verb {
+    /// Make a new issuer: its keys, its journal, its trust root
+    Init(InitArgs),
+    /// Show what the issuer holds and how it sees the time
+    Status,
+    /// The trust root that everything is verified with
+    #[command(subcommand)]
+    Trust(TrustVerb),
+    /// The keys of the trust root
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Customers
+    #[command(subcommand)]
+    Account(AccountVerb),
+    /// What is sold
+    #[command(subcommand)]
+    Product(ProductVerb),
+    /// What was bought
+    #[command(subcommand)]
+    Grant(GrantVerb),
+    /// Floating seats of grants
+    #[command(subcommand)]
+    Pool(PoolVerb),
+    /// Where seats are served
+    #[command(subcommand)]
+    Node(NodeVerb),
+    /// Which node serves how many seats of a pool
+    #[command(subcommand)]
+    Allocation(AllocationVerb),
+    /// Files for nodes
+    #[command(subcommand)]
+    Bundle(BundleVerb),
+    /// Who did what, when and why
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// Print any artefact, and whether it verifies
+    Inspect {
+        /// An artefact in any form; - is standard input
+        #[arg(value_name = "FILE|-")]
+        file: OsString,
+        /// Verify with this trust root [default: the issuer's own]
+        #[arg(long, value_name = "FILE")]
+        trust: Option<PathBuf>,
+    },
+}
+
+/// What every change accepts
+#[derive(Args, Debug)]
+pub(crate) struct ChangeArgs {
+    #[command(flatten)]
+    mutation: MutationArgs,
+    /// Say that the clock is right: it is T now
+    #[arg(long, value_name = "T")]
+    accept_time: Option<Instant>,
+}
+
+impl ChangeArgs {
+    /// Who acts and why.
+    pub(crate) fn cause(&self) -> Result<Cause, Failure> {
+        let key = |IdempotencyKey(bytes)| leasehold_protocol::api::IdempotencyKey(bytes);
+        Ok(Cause {
+            actor: self.mutation.actor(),
+            source: Source { system: "cli".to_owned(), reference: None },
+            reason: self.mutation.reason.clone(),
+            idempotency_key: self.mutation.idempotency_key.map(key),
+            accept_time: self.accept_time.map(|at| at.resolve(None)).transpose()?,
+        })
+    }
+
+    pub(crate) const fn intent(&self) -> Intent {
+        if self.mutation.dry_run { Intent::DryRun } else { Intent::Do }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// A label for people [default: the name of this machine]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) realm: Option<String>,
+    /// For trying things: nothing it signs verifies where live is expected
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+    /// How hard guessing the passphrase is: 2^N rounds
+    #[arg(long, value_name = "N", default_value_t = KDF_COST_DEFAULT, value_parser = kdf_cost)]
+    pub(crate) kdf_cost: u8,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum TrustVerb {
+    /// Write the trust root to a file
+    Export {
+        /// Where to
+        file: PathBuf,
+    },
+    /// Print the trust root
+    Show,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeyVerb {
+    /// List them
+    List,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum AccountVerb {
+    /// Make an account
+    Create(AccountCreateArgs),
+    /// List them
+    List,
+    /// Show one
+    Show {
+        /// Its id or name
+        account: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AccountCreateArgs {
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The account above it
+    #[arg(long, value_name = "ACCOUNT")]
+    pub(crate) parent: Option<String>,
+    /// Where its data belongs
+    #[arg(long)]
+    pub(crate) region: Option<String>,
+    /// Where its dates are meant, for example Europe/Berlin
+    #[arg(long, value_parser = timezone)]
+    pub(crate) timezone: Option<Tz>,
+    /// What another system calls it
+    #[arg(long, value_name = "SYSTEM:ID", value_parser = external)]
+    pub(crate) external: Vec<ExternalId>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ProductVerb {
+    /// Make a product
+    Create(ProductCreateArgs),
+    /// List them
+    List,
+    /// Show one
+    Show {
+        /// Its id or SKU
+        product: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ProductCreateArgs {
+    /// What applications ask for
+    #[arg(long)]
+    pub(crate) sku: String,
+    /// A feature that grants may include
+    #[arg(long)]
+    pub(crate) feature: Vec<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum GrantVerb {
+    /// Record a sale: a grant and its pool of seats
+    Create(Box<GrantCreateArgs>),
+    /// List them
+    List {
+        /// Only those of this account
+        #[arg(long)]
+        account: Option<String>,
+    },
+    /// Show one
+    Show {
+        /// Its id
+        grant: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GrantCreateArgs {
+    /// Who bought
+    #[arg(long)]
+    pub(crate) account: String,
+    /// What: id or SKU
+    #[arg(long)]
+    pub(crate) product: String,
+    /// Which edition
+    #[arg(long)]
+    pub(crate) edition: Option<String>,
+    /// How many seats, or `unlimited`
+    #[arg(long)]
+    pub(crate) seats: SeatCount,
+    /// Seats beyond them, to be paid when used
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) overdraft: u32,
+    /// Begin: RFC 3339, or a date
+    #[arg(long, value_name = "T")]
+    pub(crate) from: Instant,
+    /// End (exclusive): RFC 3339, or a date
+    #[arg(long, value_name = "T")]
+    pub(crate) to: Instant,
+    /// Where dates are meant [default: the account's]
+    #[arg(long, value_parser = timezone)]
+    pub(crate) timezone: Option<Tz>,
+    /// A feature that is included; without any, the bare product
+    #[arg(long)]
+    pub(crate) feature: Vec<String>,
+    /// How long after the end it is still served
+    #[arg(long, value_name = "D", default_value = "0", value_parser = duration)]
+    pub(crate) grace: i64,
+    /// An environment it may be used in [default: any]
+    #[arg(long)]
+    pub(crate) environment: Vec<String>,
+    /// A region it may be used in [default: any]
+    #[arg(long)]
+    pub(crate) region: Vec<String>,
+    /// Longest lease of a seat, up to 24h [default: 15m]
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) max_ttl: Option<i64>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PoolVerb {
+    /// List them
+    List,
+    /// Show one
+    Show {
+        /// Its id, or the SKU of its product
+        pool: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum NodeVerb {
+    /// Let a node enrol: makes its join code
+    Register(NodeRegisterArgs),
+    /// List them
+    List,
+    /// Show one
+    Show {
+        /// Its id or name
+        node: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NodeRegisterArgs {
+    /// Whose
+    #[arg(long)]
+    pub(crate) account: String,
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Where it stands
+    #[arg(long)]
+    pub(crate) site: Option<String>,
+    /// How it is reached
+    #[arg(long, value_enum, default_value_t = Class::Online)]
+    pub(crate) class: Class,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Class {
+    /// Over a network, all the time
+    Online,
+    /// Over a network, now and then
+    Intermittent,
+    /// By files that are carried
+    AirGapped,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum AllocationVerb {
+    /// Give a node seats of a pool
+    Create(AllocationCreateArgs),
+    /// List them
+    List,
+}
+
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "two pairs of flags that exclude each other")]
+pub(crate) struct AllocationCreateArgs {
+    /// Which pool: id, or the SKU of its product
+    #[arg(long)]
+    pub(crate) pool: String,
+    /// Which node
+    #[arg(long)]
+    pub(crate) node: String,
+    /// How many seats
+    #[arg(long)]
+    pub(crate) seats: SeatCount,
+    /// Its end, cut to what the grant allows [default: that]
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<Instant>,
+    /// To the grant's end; needs no contact
+    #[arg(long, conflicts_with = "elastic")]
+    pub(crate) base: bool,
+    /// For 7 days at most, renewed at half of it
+    #[arg(long)]
+    pub(crate) elastic: bool,
+    /// Not to be taken back before its end
+    #[arg(long, conflicts_with = "movable")]
+    pub(crate) fixed: bool,
+    /// May be taken back
+    #[arg(long)]
+    pub(crate) movable: bool,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum BundleVerb {
+    /// Answer a node's request with all it is entitled to
+    Create(BundleCreateArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BundleCreateArgs {
+    /// What `leasehold-node request` wrote; - is standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) request: OsString,
+    /// Where to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Write text that survives mail instead of bytes
+    #[arg(long)]
+    pub(crate) armour: bool,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum AuditVerb {
+    /// Show records
+    Query(AuditQueryArgs),
+    /// Check the chain, every record and every signature
+    Verify {
+        /// Check this directory, a copy perhaps [default: the issuer's own]
+        #[arg(long, value_name = "DIR")]
+        offline: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AuditQueryArgs {
+    /// Only what this actor did
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Only records of this kind, for example `grant_created`
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Only from then on
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<Instant>,
+    /// Only before then
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<Instant>,
+    /// The newest so many of them
+    #[arg(long, value_name = "N", default_value_t = AUDIT_RECORDS_DEFAULT)]
+    pub(crate) limit: usize,
+}
+
+/// A seat count as the core has it.
+pub(crate) const fn seats(count: SeatCount) -> Seats {
+    match count {
+        SeatCount::Seats(seats) => Seats::Value(seats),
+        SeatCount::Unlimited => Seats::Unlimited,
+    }
+}
+
+fn kdf_cost(text: &str) -> Result<u8, String> {
+    let refused = || format!("a cost is a number from {} to {}", KDF_COST.start(), KDF_COST.end());
+    text.parse().ok().filter(|cost| KDF_COST.contains(cost)).ok_or_else(refused)
+}
+
+fn external(text: &str) -> Result<ExternalId, String> {
+    let (system, id) = text.split_once(':').ok_or("an external id is SYSTEM:ID, for example crm:4711")?;
+    Ok(ExternalId { system: system.to_owned(), id: id.to_owned() })
+}

@@ -1,0 +1,47 @@
+//! Where the issuer keeps its state: names inside its data directory.
+
+use std::path::{Path, PathBuf};
+
+use leasehold_cli::Failure;
+use leasehold_protocol::code::Code;
+
+/// The data directory.
+#[derive(Clone, Debug)]
+pub(crate) struct StateDir(PathBuf);
+
+impl StateDir {
+    pub(crate) const fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Records of everything: the truth.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.0.join("journal")
+    }
+
+    /// The secret keys, encrypted.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.0.join("keys.age")
+    }
+
+    /// The trust root, for whoever verifies.
+    pub(crate) fn trust_root(&self) -> PathBuf {
+        self.0.join("trust-root.lh")
+    }
+
+    /// Nothing but `init` makes state.
+    pub(crate) fn not_initialised(&self) -> Failure {
+        Failure::new(
+            Code::NotInitialised,
+            format!("there is no issuer in {}", self.0.display()),
+            format!(
+                "make one with `leasehold-issuer init --data {}`, or name another directory",
+                self.0.display()
+            ),
+        )
+    }
+}
