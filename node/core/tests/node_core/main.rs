@@ -1,0 +1,10 @@
+//! Scenarios of the node's core: readings and inputs go in, answers and records come out. Names are sentences.
+
+mod bounds;
+mod bundles;
+mod clocks;
+mod keys;
+mod leases;
+mod pools;
+mod rig;
+mod times;

@@ -1,0 +1,256 @@
+//! A core with a journal in memory, driven frame by frame as the shell drives it.
+
+use leasehold_node_core::{
+    Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply, ReplyTo,
+    SeatReply,
+};
+use leasehold_protocol::api::{
+    Denial, IdempotencyKey, ImportAnswer, JournalStatus, LeaseStatus, PoolStatus, StatusAnswer,
+};
+use leasehold_protocol::artefact::{Holder, HolderProof, JournalTail, Request};
+use leasehold_protocol::bytes::{Digest, SpkiDigest};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::keys::Signer as _;
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::{BootId, ClockReading, Stamp};
+use leasehold_tests::vendor::{NOW, Offer, PoolOffer, TestKey, Vendor};
+
+/// Who asks, unless a test says otherwise.
+pub(crate) const ANN: Principal = Principal::Uid(1);
+
+/// A node in memory.
+pub(crate) struct Rig {
+    pub(crate) core: NodeCore,
+    pub(crate) now: ClockReading,
+    pub(crate) vendor: Vendor,
+    frames: Vec<(Stamp, Seq, Vec<Record>)>,
+    inputs: u64,
+    serial: u64,
+}
+
+impl Rig {
+    /// Initialised, and given nothing yet.
+    pub(crate) fn new() -> Self {
+        let now = ClockReading {
+            boottime_ms: 1_000_000,
+            mono_ms: 1_000_000,
+            raw_ms: 1_000_000,
+            wall_ms: NOW,
+            boot_id: BootId([1; 16]),
+            ..ClockReading::default()
+        };
+        let vendor = Vendor::new(1);
+        let mut rig = Self { core: NodeCore::new(), now, vendor, frames: Vec::new(), inputs: 0, serial: 0 };
+        let initialise = Initialise {
+            trust_root: rig.vendor.trust_root(),
+            sign_key: TestKey::new(2).public_key().bytes(),
+            tls_keys: vec![SpkiDigest([1; 32])],
+            name: "plant".to_owned(),
+        };
+        rig.frame([Input::Initialise(initialise)]);
+        rig
+    }
+
+    /// With these pools, and certain of the time.
+    pub(crate) fn with(pools: Vec<PoolOffer>) -> Self {
+        let mut rig = Self::new();
+        rig.give(pools);
+        rig
+    }
+
+    /// With so many seats of `cad`.
+    pub(crate) fn with_seats(seats: u32) -> Self {
+        Self::with(vec![PoolOffer::new(1, "cad", seats)])
+    }
+
+    /// One frame of these inputs: their answers, in order.
+    pub(crate) fn frame(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<Reply> {
+        let stamp = self.core.stamp_of(&self.now);
+        self.core.stamp(&stamp);
+        let first_seq = self.core.next_seq();
+        let (mut records, mut replies) = (Vec::new(), Vec::new());
+        let mut idle = false;
+        for input in inputs {
+            idle |= matches!(input, Input::Tick);
+            self.inputs += 1;
+            let mut seed = [0; 32];
+            seed[..8].copy_from_slice(&self.inputs.to_le_bytes());
+            let mut out = Effects::default();
+            self.core.handle(&self.now, &mut Entropy::new(seed), input, &mut out);
+            for effect in out.0 {
+                match effect {
+                    Effect::Record(record) => records.push(record),
+                    Effect::Reply { body, .. } => replies.push(body),
+                    _ => {}
+                }
+            }
+        }
+        if records.is_empty() && !idle {
+            self.core.forget_frame();
+        } else {
+            self.frames.push((stamp, first_seq, records));
+        }
+        replies
+    }
+
+    pub(crate) fn ask(&mut self, input: Input) -> Reply {
+        self.frame([input]).pop().expect("one answer")
+    }
+
+    pub(crate) fn checkout(&mut self, checkout: Checkout) -> Reply {
+        self.ask(checkout_of(checkout))
+    }
+
+    /// A seat of `cad` for a key of this number.
+    pub(crate) fn seat(&mut self, key: u8) -> SeatReply {
+        seat(self.checkout(wish(key)))
+    }
+
+    pub(crate) fn renew(&mut self, lease: LeaseId) -> Reply {
+        self.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease })
+    }
+
+    pub(crate) fn release(&mut self, lease: LeaseId) -> Reply {
+        self.ask(Input::Release { to: ReplyTo(0), principal: ANN, lease })
+    }
+
+    pub(crate) fn request(&mut self) -> Request {
+        let journal = JournalTail { seq: 0, chain: Digest([0; 32]) };
+        match self.ask(Input::MakeRequest { to: ReplyTo(0), join: None, journal }) {
+            Reply::Request(request) => *request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn import(&mut self, envelope: Vec<u8>) -> Reply {
+        self.ask(Input::Import { to: ReplyTo(0), envelope, dry_run: false, accept_time: false })
+    }
+
+    /// Request, bundle with these pools, import.
+    pub(crate) fn give(&mut self, pools: Vec<PoolOffer>) {
+        let offer = self.offer(pools);
+        let bundle = self.answer(&offer);
+        imported(self.import(bundle));
+    }
+
+    /// The next offer of the vendor.
+    pub(crate) fn offer(&mut self, pools: Vec<PoolOffer>) -> Offer {
+        self.serial += 1;
+        Offer::new(self.serial, pools)
+    }
+
+    /// The bundle with that offer, made for a request of this moment.
+    pub(crate) fn answer(&mut self, offer: &Offer) -> Vec<u8> {
+        let request = self.request();
+        self.vendor.answer(&request, offer)
+    }
+
+    /// Time passes on every clock.
+    pub(crate) fn wait(&mut self, ms: i64) {
+        self.now.boottime_ms += ms;
+        self.now.mono_ms += ms;
+        self.now.raw_ms += ms;
+        self.now.wall_ms = self.now.wall_ms.plus(ms);
+    }
+
+    /// The machine was off for so long, and starts anew.
+    pub(crate) fn reboot(&mut self, off_ms: i64) {
+        let boot = self.now.boot_id.0[0].wrapping_add(1);
+        let wall_ms = self.now.wall_ms.plus(off_ms);
+        let running = ClockReading { boottime_ms: 5_000, mono_ms: 5_000, raw_ms: 5_000, ..self.now };
+        self.now = ClockReading { wall_ms, boot_id: BootId([boot; 16]), ..running };
+        self.restart();
+    }
+
+    /// A new process: what the journal says is all there is.
+    pub(crate) fn restart(&mut self) {
+        let mut replayed = NodeCore::new();
+        for (stamp, first_seq, records) in &self.frames {
+            replayed.stamp(stamp);
+            for (seq, record) in (first_seq.0..).zip(records) {
+                let record = Record::from_bytes(&record.to_bytes()).expect("a core reads what it wrote");
+                replayed.apply(Seq(seq), &record).expect("a core replays what it wrote");
+            }
+        }
+        assert_eq!(replayed.state_hash(), self.core.state_hash(), "replay makes the state that was live");
+        self.core = replayed;
+    }
+
+    pub(crate) fn status(&self) -> StatusAnswer {
+        let journal = JournalStatus { seq: 0, head: Digest([0; 32]) };
+        self.core.status(&self.now, journal, true)
+    }
+
+    pub(crate) fn pool(&self) -> PoolStatus {
+        self.status().pools.remove(0)
+    }
+
+    pub(crate) fn leases(&self) -> Vec<LeaseStatus> {
+        self.core.leases(&self.now).leases
+    }
+}
+
+/// A wish for one seat of `cad`.
+pub(crate) fn wish(key: u8) -> Checkout {
+    Checkout {
+        product: Some("cad".to_owned()),
+        pool: None,
+        features: Vec::new(),
+        count: 1,
+        holder: holder("ann"),
+        key: IdempotencyKey([key; 16]),
+        ttl_ms: None,
+    }
+}
+
+pub(crate) fn holder(user: &str) -> Holder {
+    Holder { user: user.to_owned(), host: "desk".to_owned(), process: None, proof: HolderProof::Asserted }
+}
+
+pub(crate) fn checkout_of(checkout: Checkout) -> Input {
+    Input::Checkout { to: ReplyTo(0), principal: ANN, checkout }
+}
+
+pub(crate) fn seat(reply: Reply) -> SeatReply {
+    match reply {
+        Reply::Seat(seat) => *seat,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn denied(reply: Reply) -> Denial {
+    match reply {
+        Reply::Denied(denial) => *denial,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn refused(reply: Reply) -> Problem {
+    match reply {
+        Reply::Refused(problem) => *problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn imported(reply: Reply) -> ImportAnswer {
+    match reply {
+        Reply::Imported(answer) => *answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn released(reply: &Reply) -> bool {
+    matches!(reply, Reply::Released(true))
+}
+
+/// The code of any answer.
+pub(crate) fn code(reply: &Reply) -> Code {
+    match reply {
+        Reply::Seat(seat) => seat.code,
+        Reply::Denied(denial) => denial.code,
+        Reply::Refused(problem) => problem.code,
+        other => panic!("{other:?}"),
+    }
+}
