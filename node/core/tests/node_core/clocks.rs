@@ -2,7 +2,7 @@
 
 use leasehold_node_core::Input;
 use leasehold_protocol::code::Code;
-use leasehold_protocol::time::{Stamp, UnixMs};
+use leasehold_protocol::time::{ClockReading, Stamp, UnixMs};
 use leasehold_tests::vendor::{DAY_MS, NOW};
 
 use crate::rig::{Rig, code, imported, wish};
@@ -47,13 +47,36 @@ fn floor_and_hi_enclose_true_time_at_the_worst_rates() {
 #[test]
 fn rounding_does_not_add_up_over_many_frames() {
     let mut rig = Rig::with_seats(1);
-    for _ in 0..10_000 {
+    for frame in 0..10_000 {
         rig.wait(1);
+        // MONOTONIC and RAW are cut at different fractions.
+        rig.now.raw_ms += if frame % 2 == 0 { -2 } else { 2 };
         tick(&mut rig);
     }
     let Stamp { floor, hi, .. } = rig.core.stamp_of(&rig.now);
     assert!(10_000 - 10 <= floor.since(NOW) && floor.since(NOW) <= 10_000, "{floor}");
     assert!(10_000 <= hi.since(NOW) && hi.since(NOW) <= 10_000 + 20, "{hi}");
+}
+
+/// The fractions that readings cut off may all lie on the wrong side, and the oscillator be as wrong as allowed.
+#[test]
+fn what_readings_cut_off_does_not_push_a_bound_over_true_time() {
+    let mut rig = Rig::with_seats(1);
+    // NTP added 10 ms to 1000.001 ms of a fast oscillator: 999.5 ms have passed.
+    let fast = ClockReading {
+        boottime_ms: rig.now.boottime_ms + 1_011,
+        mono_ms: rig.now.mono_ms + 1_010,
+        raw_ms: rig.now.raw_ms + 1_001,
+        ..rig.now
+    };
+    let floor = rig.core.stamp_of(&fast).floor;
+    assert!(floor.since(NOW) <= 999, "{floor}");
+    // NTP took 10 ms away from 1000.999 ms of a slow oscillator: 1001.5 ms have passed.
+    rig.now.boottime_ms += 990;
+    rig.now.mono_ms += 991;
+    rig.now.raw_ms += 1_000;
+    let hi = rig.core.stamp_of(&rig.now).hi;
+    assert!(1_002 <= hi.since(NOW), "{hi}");
 }
 
 #[test]

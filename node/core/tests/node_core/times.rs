@@ -74,6 +74,18 @@ fn an_answer_is_given_again_until_the_row_ends() {
 }
 
 #[test]
+fn an_answer_is_not_given_again_once_it_may_reach_beyond_its_row() {
+    let mut rig = with_row(RowOffer { not_after: NOW.plus(DAY_MS + 20 * MINUTE_MS), ..row() });
+    rig.seat(1);
+    // After a forward step true time may be a day ahead of the wall clock: ten minutes before the end of the row.
+    rig.now.wall_ms = NOW.plus(10 * MINUTE_MS);
+    assert_eq!(code(&rig.checkout(wish(1))), Code::AllocationEnded, "15 minutes and a tenth do not fit");
+    rig.wait(7 * MINUTE_MS);
+    assert_eq!(code(&rig.checkout(wish(1))), Code::AllocationEnded);
+    assert!(rig.seat(2).ttl_ms < 3 * MINUTE_MS, "a shorter one does");
+}
+
+#[test]
 fn a_renewal_never_shortens_a_lease() {
     let mut rig = with_row(RowOffer { not_after: NOW.plus(30 * MINUTE_MS), ..row() });
     let lease = rig.seat(1).lease;
