@@ -224,7 +224,7 @@ fn log(event: &Event) {
         Event::Denied { pool, code } => {
             tracing::debug!(pool = pool.map(tracing::field::display), %code, "denied");
         }
-        Event::ArtefactRefused { code, detail } => tracing::warn!(%code, detail, "artefact refused"),
+        Event::ArtefactRefused { code, detail } => tracing::info!(%code, detail, "artefact refused"),
         Event::BundleApplied { digest } => tracing::info!(%digest, "bundle applied"),
         _ => tracing::info!(?event, "event"),
     }

@@ -21,7 +21,7 @@ fn a_node_in_a_network_of_its_own_serves_what_was_carried_in() {
     let pool = vendor.sell(&Sale::of(PRODUCT, 100));
     let (node, join) = vendor.register("island");
     vendor.allocate(&pool, &node, SEATS, &[]);
-    let site = Site::around(vendor.trust_root(), "island", network_of_its_own());
+    let site = Site::around(&vendor.trust_root(), "island", network_of_its_own());
     let daemon = site.run();
     let network = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).unwrap();
     assert_ne!(network(&daemon.pid().to_string()), network("self"));
@@ -87,7 +87,7 @@ fn a_bundle_that_is_not_the_answer_changes_nothing() {
 fn a_node_that_asked_for_nothing_takes_nothing() {
     let vendor = Vendor::new();
     let other = vendor.site_with("other", 3);
-    let site = Site::new(vendor.trust_root(), "plant");
+    let site = Site::new(&vendor.trust_root(), "plant");
     refused(&site, &other.path("bundle.lh"), &[(6, "BUNDLE_WRONG_NODE")]);
     assert_eq!(site.seq(), 1);
 }

@@ -6,11 +6,9 @@
 mod air_gap;
 mod api;
 mod bad_input;
-mod damage;
 mod kill;
 mod parallel;
 mod programs;
-mod proofs;
 mod retries;
 mod seats;
 mod site;

@@ -23,14 +23,18 @@ pub(crate) struct Site {
 
 impl Site {
     /// A site with a node that has no bundle yet.
-    pub(crate) fn new(trust_root: PathBuf, name: &str) -> Self {
+    pub(crate) fn new(trust_root: &Path, name: &str) -> Self {
         Self::around(trust_root, name, &[])
     }
 
     /// One whose node only ever runs inside of `around`.
-    pub(crate) fn around(trust_root: PathBuf, name: &str, around: &[&str]) -> Self {
+    pub(crate) fn around(trust_root: &Path, name: &str, around: &[&str]) -> Self {
         let around = around.iter().map(OsString::from).collect();
-        let site = Self { dir: short_dir(), trust_root, around };
+        let dir = short_dir();
+        // The vendor may be gone by the time the site needs it.
+        let own = dir.path().join("vendor-root.lh");
+        fs::copy(trust_root, &own).unwrap();
+        let site = Self { dir, trust_root: own, around };
         let trust_root = site.trust_root.to_str().unwrap().to_owned();
         site.json(&["init", "--trust", &trust_root, "--name", name]);
         site

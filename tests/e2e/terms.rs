@@ -17,12 +17,12 @@ fn each_term_that_is_not_in_force_has_its_code() {
         vendor.allocate(&pool, &node, 3, allocation);
     };
     let soon = in_seconds(30);
-    sell("early", DAY_S, 2 * DAY_S, &[], &[]);
+    sell("early", 3 * DAY_S, 4 * DAY_S, &[], &[]);
     sell("ended", -30 * DAY_S, -2 * DAY_S, &[], &[]);
     sell("grace", -30 * DAY_S, -DAY_S, &["--grace", "7d"], &[]);
     sell("short", -DAY_S, 30 * DAY_S, &[], &["--until", &soon]);
     sell("sound", -DAY_S, 30 * DAY_S, &[], &[]);
-    let site = Site::new(vendor.trust_root(), "plant");
+    let site = Site::new(&vendor.trust_root(), "plant");
     site.carry_bundle(&vendor, Some(&join));
     let _daemon = site.run();
 

@@ -87,7 +87,7 @@ impl Vendor {
         let pool = self.sell(&Sale::of(PRODUCT, seats));
         let (node, join) = self.register(name);
         self.allocate(&pool, &node, seats, &[]);
-        let site = Site::new(self.trust_root(), name);
+        let site = Site::new(&self.trust_root(), name);
         site.carry_bundle(self, Some(&join));
         site
     }
