@@ -1,9 +1,10 @@
 //! `checkout`, `renew`, `release`, `status`.
 
+use leasehold_client::limits::ANSWER_BYTES;
 use leasehold_protocol::code::Code;
 use serde_json::{Value, json};
 
-use crate::fake_node::{FakeNode, Reply, denial, problem};
+use crate::fake_node::{FakeNode, Reply, denial, problem, status};
 use crate::program::{bare, finish, finish_json, finish_problem, leasehold};
 use crate::vendor::{Given, Vendor, lease, wish};
 
@@ -202,10 +203,16 @@ fn a_forged_ticket_gives_no_seat() {
 }
 
 #[test]
-fn an_answer_without_end_is_cut() {
-    let node = FakeNode::start(|_, _, _| Reply::Bytes(200, vec![b' '; 4 * 1024 * 1024 + 1]));
-    let (exit, document) = finish_problem(leasehold(&node, &["status", "--json"]));
-    assert_eq!((exit, &document["code"]), (5, &json!("UNREACHABLE")));
+fn the_size_of_an_answer_is_bounded() {
+    for (bytes, expected) in [(ANSWER_BYTES - 1, 0), (ANSWER_BYTES, 0), (ANSWER_BYTES + 1, 5)] {
+        let node = FakeNode::start(move |_, _, _| {
+            let mut answer = status().to_string().into_bytes();
+            answer.resize(bytes, b' ');
+            Reply::Bytes(200, answer)
+        });
+        let (exit, _, stderr) = finish(leasehold(&node, &["status", "--json"]));
+        assert_eq!(exit, expected, "{bytes}: {stderr}");
+    }
 }
 
 #[test]

@@ -224,7 +224,8 @@ fn response(status: u16, body: Vec<u8>) -> Response<Full<Bytes>> {
     Response::builder().status(status).body(Full::new(Bytes::from(body))).unwrap()
 }
 
-fn status() -> Value {
+/// A status as a node without a bundle has it.
+pub(crate) fn status() -> Value {
     json!({
         "node_id": null, "name": "plant", "trust_state": "UNPROVISIONED", "trust_cause": "no bundle yet",
         "next_transition_at": null,

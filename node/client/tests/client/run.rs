@@ -11,6 +11,9 @@ use crate::fake_node::{FakeNode, Reply, denial};
 use crate::program::{finish, leasehold};
 use crate::vendor::Vendor;
 
+/// Work that ends by itself, late enough for every signal of a test to come before.
+const A_WHILE: &str = "n=0; while [ $n -lt 400 ]; do sleep 0.05; n=$((n+1)); done; exit 1";
+
 fn run(node: &FakeNode, more: &[&str], script: &str) -> Command {
     leasehold(node, &[&["run", "--product", "cad"], more, &["--", "sh", "-c", script]].concat())
 }
@@ -100,9 +103,9 @@ fn falls_silent() -> FakeNode {
 
 #[test]
 fn a_lost_seat_warns_or_ends_the_command() {
-    let stubborn = "trap '' TERM; while :; do sleep 0.05; done";
-    let polite = "trap 'exit 9' TERM; while :; do sleep 0.05; done";
-    for (action, script, expected) in [("term", polite, 9), ("kill", stubborn, 137)] {
+    let stubborn = format!("trap '' TERM; {A_WHILE}");
+    let polite = format!("trap 'exit 9' TERM; {A_WHILE}");
+    for (action, script, expected) in [("term", &polite, 9), ("kill", &stubborn, 137)] {
         let node = falls_silent();
         let (exit, _, stderr) = finish(run(&node, &["--on-loss", action, "--timeout", "200ms"], script));
         assert_eq!(exit, expected, "{action}");
