@@ -100,10 +100,6 @@ impl Site {
         Done::of(app.arg("--node").arg(format!("unix:{}", self.socket().display())))
     }
 
-    pub(crate) fn trust_root(&self) -> &Path {
-        &self.trust_root
-    }
-
     pub(crate) fn socket(&self) -> PathBuf {
         self.data("node.sock")
     }
