@@ -118,7 +118,8 @@ fn rules_of_a_time_statement_and_a_receipt() {
 fn rules_of_a_ticket() {
     let broken =
         |change: fn(&mut leasehold_protocol::artefact::LeaseTicket)| broken(|w| &mut w.ticket, change);
-    assert_eq!(broken(|t| t.count = 0), Some("count"));
+    let none = broken(|t| (t.slots, t.count) = (SlotSet::EMPTY, 0));
+    assert_eq!(none, Some("count"), "of an unlimited pool");
     assert_eq!(broken(|t| t.count = 2), Some("count"));
     assert_eq!(broken(|t| t.holder.user.clear()), Some("holder.user"));
     assert_eq!(broken(|t| t.holder.host = "a\nb".into()), Some("holder.host"));
