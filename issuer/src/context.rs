@@ -1,6 +1,9 @@
 //! What every command is given.
 
 use leasehold_cli::{Failure, Output, PassphraseArgs, Side, default_data_dir};
+use leasehold_issuer_core::Issuer;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::keys::Signer as _;
 
 use crate::args::IssuerArgs;
 use crate::signing::Keys;
@@ -29,9 +32,19 @@ impl Context {
         })
     }
 
-    /// The secret keys; asks for the passphrase if no file has it.
-    pub(crate) fn unlock(&self) -> Result<Keys, Failure> {
-        Keys::unlock(&self.dir.keys(), &self.passphrase.existing()?)
+    /// The secret keys of `issuer`; asks for the passphrase if no file has it.
+    pub(crate) fn unlock(&self, issuer: &Issuer) -> Result<Keys, Failure> {
+        let path = self.dir.keys();
+        let keys = Keys::unlock(&path, &self.passphrase.existing()?)?;
+        let online = keys.online().public_key().id();
+        if issuer.trust_root().is_some_and(|trust| trust.root().key(online).is_some()) {
+            return Ok(keys);
+        }
+        Err(Failure::new(
+            Code::ConfigInvalid,
+            format!("{} holds the keys of another issuer", path.display()),
+            "put the key file of this issuer back",
+        ))
     }
 
     /// A command of this program as it is typed for the same state.

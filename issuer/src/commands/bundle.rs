@@ -32,7 +32,7 @@ fn create(context: &Context, args: &BundleCreateArgs) -> Result<Exit, Failure> {
     let done = if let Some(seq) = ledger.issuer().bundle_for(request.digest(), &cause)? {
         Done { seq, fact: ledger.fact(seq)?, intent: args.change.intent() }
     } else {
-        let keys = context.unlock()?;
+        let keys = context.unlock(ledger.issuer())?;
         issue(ledger.begin()?, &realm, &keys, &request, cause, args.change.intent())?
     };
     let What::BundleIssued(issued) = &done.fact.what else { return Err(odd_fact()) };

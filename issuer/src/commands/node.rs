@@ -34,7 +34,7 @@ fn register(context: &Context, args: NodeRegisterArgs) -> Result<Exit, Failure> 
             .answer(&mark(json!({"node_id": node.id}), intent), &people)
             .map(|()| Exit::DONE);
     }
-    let keys = context.unlock()?;
+    let keys = context.unlock(ledger.issuer())?;
     let issued = keys.new_join()?;
     let done = ledger.begin()?.commit(cause, Command::RegisterNode { node, issued }, intent)?;
     let What::NodeRegistered(node) = &done.fact.what else { return Err(odd_fact()) };

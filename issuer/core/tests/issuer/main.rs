@@ -1,5 +1,7 @@
 //! Scenarios of the issuer's core: commands in, facts or refusals out, and always the same state from replay.
 
+#![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
+
 mod bounds;
 mod bundles;
 mod clock;

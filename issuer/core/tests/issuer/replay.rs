@@ -7,7 +7,7 @@ use leasehold_protocol::slots::SlotSet;
 
 use crate::rig::{DAY_MS, Rig, account, allocation, cause, grant, product};
 
-/// SplitMix64: a seed is a run.
+/// Random numbers (`SplitMix64`): a seed is a run.
 struct Chance(u64);
 
 impl Chance {
