@@ -20,9 +20,10 @@ pub(crate) struct Ledger {
     issuer: Issuer,
 }
 
-/// One frame in the making: everything in it happens at one reading of the clock.
-pub(crate) struct Turn<'l> {
-    ledger: &'l mut Ledger,
+/// One frame in the making: everything in it happens at one reading of the clock. It owns the ledger, because after a
+/// frame that was not written the state in memory is not that of the journal.
+pub(crate) struct Turn {
+    ledger: Ledger,
     pub(crate) now: ClockReading,
     stamp: Stamp,
 }
@@ -85,7 +86,7 @@ impl Ledger {
     }
 
     /// Begins a frame.
-    pub(crate) fn begin(&mut self) -> Result<Turn<'_>, Failure> {
+    pub(crate) fn begin(mut self) -> Result<Turn, Failure> {
         let now = leasehold_clock::read().map_err(|error| {
             Failure::new(
                 Code::Internal,
@@ -99,14 +100,14 @@ impl Ledger {
     }
 }
 
-impl Turn<'_> {
+impl Turn {
     pub(crate) const fn issuer(&self) -> &Issuer {
         &self.ledger.issuer
     }
 
-    /// Decides `command` and makes it durable, unless it is only tried. Consumes the turn: a frame holds one command.
+    /// Decides `command` and makes it durable, unless it is only tried.
     pub(crate) fn commit(self, cause: Cause, command: Command, intent: Intent) -> Result<Done, Failure> {
-        let Turn { ledger, now, stamp } = self;
+        let Turn { mut ledger, now, stamp } = self;
         let mut effects = Effects::default();
         let input = Input { to: ReplyTo(0), cause, command };
         ledger.issuer.handle(&now, &mut entropy()?, &input, &mut effects);

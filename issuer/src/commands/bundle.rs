@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, verb: &BundleVerb) -> Result<Exit, Failure>
 }
 
 fn create(context: &Context, args: &BundleCreateArgs) -> Result<Exit, Failure> {
-    let mut ledger = Ledger::open(&context.dir)?;
+    let ledger = Ledger::open(&context.dir)?;
     let realm = ledger.issuer().trust_root().ok_or_else(odd_fact)?.realm();
     let request = read_request(&args.request, realm)?;
     let cause = args.change.cause()?;
@@ -53,7 +53,7 @@ fn read_request(file: &OsStr, realm: Realm) -> Result<Verified<Request>, Failure
 
 /// Plans, signs and records a bundle in one frame.
 fn issue(
-    turn: Turn<'_>,
+    turn: Turn,
     realm: &Realm,
     keys: &Keys,
     request: &Verified<Request>,
@@ -66,7 +66,7 @@ fn issue(
     turn.commit(cause, Command::IssueBundle { plan: Box::new(plan), envelope }, intent)
 }
 
-fn check_join(turn: &Turn<'_>, keys: &Keys, request: &Request) -> JoinCheck {
+fn check_join(turn: &Turn, keys: &Keys, request: &Request) -> JoinCheck {
     let (Some(proof), Some(issued)) = (&request.join, turn.issuer().join_of(request)) else {
         return JoinCheck::Absent;
     };

@@ -22,7 +22,7 @@ pub(super) fn run(context: &Context, verb: GrantVerb) -> Result<Exit, Failure> {
 fn create(context: &Context, args: GrantCreateArgs) -> Result<Exit, Failure> {
     let cause = args.change.cause()?;
     let intent = args.change.intent();
-    let mut ledger = Ledger::open(&context.dir)?;
+    let ledger = Ledger::open(&context.dir)?;
     let new = wish(ledger.issuer(), args)?;
     let done = ledger.begin()?.commit(cause, Command::CreateGrant(new), intent)?;
     let What::GrantCreated(sold) = &done.fact.what else { return Err(odd_fact()) };

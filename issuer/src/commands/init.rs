@@ -7,6 +7,7 @@ use leasehold_protocol::armour::armour;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::{Mode, Realm, RealmId, seal};
 use leasehold_protocol::keys::Signer as _;
+use leasehold_protocol::trust_root::TrustRoot;
 use serde_json::json;
 
 use super::{mark, odd_fact};
@@ -26,13 +27,13 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     }
     files::make_private_dir(context.dir.path())?;
     let keys = keys(context, &passphrase, args.kdf_cost)?;
-    let mut ledger = if exists {
+    let ledger = if exists {
         Ledger::open_any(&context.dir)?
     } else {
         Ledger::create(&context.dir, RealmId(random()?))?
     };
-    let done = initialise(&mut ledger, &keys, args)?;
-    answer(context, &keys, &ledger, &done)
+    let done = initialise(ledger, &keys, args)?;
+    answer(context, &keys, &done)
 }
 
 /// The keys of an earlier try, or new ones.
@@ -46,7 +47,7 @@ fn keys(context: &Context, passphrase: &Passphrase, kdf_cost: u8) -> Result<Keys
     Ok(keys)
 }
 
-fn initialise(ledger: &mut Ledger, keys: &Keys, args: &InitArgs) -> Result<Done, Failure> {
+fn initialise(ledger: Ledger, keys: &Keys, args: &InitArgs) -> Result<Done, Failure> {
     let cause = args.change.cause()?;
     let realm = Realm { id: ledger.realm(), mode: mode(args) };
     let plan = RootPlan {
@@ -65,13 +66,13 @@ fn initialise(ledger: &mut Ledger, keys: &Keys, args: &InitArgs) -> Result<Done,
     turn.commit(cause, Command::Initialise { root: sealed.envelope }, Intent::Do)
 }
 
-fn answer(context: &Context, keys: &Keys, ledger: &Ledger, done: &Done) -> Result<Exit, Failure> {
+fn answer(context: &Context, keys: &Keys, done: &Done) -> Result<Exit, Failure> {
     let What::Initialised(initialised) = &done.fact.what else { return Err(odd_fact()) };
     let text = armour(&initialised.root.0)
         .map_err(|error| Failure::new(Code::Internal, error.to_string(), "this is a fault of the program"))?;
     let path = context.dir.trust_root();
     files::write(&path, text.as_bytes(), Access::Everyone, Existing::Replace)?;
-    let trust = ledger.issuer().trust_root().ok_or_else(odd_fact)?;
+    let trust = TrustRoot::pin(&initialised.root.0).map_err(|_| odd_fact())?;
     let document = json!({
         "realm": trust.realm().id,
         "realm_name": trust.root().realm_name,

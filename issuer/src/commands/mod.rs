@@ -16,7 +16,9 @@ mod trust;
 
 use leasehold_cli::{Exit, Failure};
 use leasehold_issuer_core::Command;
-use serde_json::Value;
+use leasehold_protocol::artefact::Seats;
+use leasehold_protocol::code::Code;
+use serde_json::{Value, json};
 
 use crate::args::{ChangeArgs, Verb};
 use crate::context::Context;
@@ -44,8 +46,7 @@ pub(crate) fn run(context: &Context, verb: Verb) -> Result<Exit, Failure> {
 /// Does one command of the core.
 fn change(context: &Context, args: &ChangeArgs, command: Command) -> Result<Done, Failure> {
     let cause = args.cause()?;
-    let mut ledger = Ledger::open(&context.dir)?;
-    ledger.begin()?.commit(cause, command, args.intent())
+    Ledger::open(&context.dir)?.begin()?.commit(cause, command, args.intent())
 }
 
 /// How a sentence about a change begins.
@@ -69,24 +70,24 @@ fn mark(mut document: Value, intent: Intent) -> Value {
 /// A fact of another kind than the command makes: cannot be.
 fn odd_fact() -> Failure {
     Failure::new(
-        leasehold_protocol::code::Code::Internal,
+        Code::Internal,
         "the record does not say what the command asked for",
         "this is a fault of the program: report it",
     )
 }
 
 /// A seat count as JSON: a tagged value.
-fn seats_json(seats: leasehold_protocol::artefact::Seats) -> Value {
+fn seats_json(seats: Seats) -> Value {
     match seats {
-        leasehold_protocol::artefact::Seats::Value(count) => serde_json::json!({"value": count}),
-        leasehold_protocol::artefact::Seats::Unlimited => serde_json::json!({"unlimited": true}),
+        Seats::Value(count) => json!({"value": count}),
+        Seats::Unlimited => json!({"unlimited": true}),
     }
 }
 
 /// A seat count for people.
-fn seats_text(seats: leasehold_protocol::artefact::Seats) -> String {
+fn seats_text(seats: Seats) -> String {
     match seats {
-        leasehold_protocol::artefact::Seats::Value(count) => count.to_string(),
-        leasehold_protocol::artefact::Seats::Unlimited => "unlimited".to_owned(),
+        Seats::Value(count) => count.to_string(),
+        Seats::Unlimited => "unlimited".to_owned(),
     }
 }

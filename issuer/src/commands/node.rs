@@ -22,7 +22,7 @@ pub(super) fn run(context: &Context, verb: NodeVerb) -> Result<Exit, Failure> {
 fn register(context: &Context, args: NodeRegisterArgs) -> Result<Exit, Failure> {
     let (cause, intent) = (args.change.cause()?, args.change.intent());
     let node = NewNode { account: args.account, name: args.name, site: args.site, class: class(args.class) };
-    let mut ledger = Ledger::open(&context.dir)?;
+    let ledger = Ledger::open(&context.dir)?;
     if intent == Intent::DryRun {
         // Never recorded, so no code comes of it.
         let issued = IssuedJoin { nonce: random()?, join_id: random()? };
