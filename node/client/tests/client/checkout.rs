@@ -140,6 +140,7 @@ fn a_retry_after_a_cut_connection_or_503_keeps_its_key() {
 #[test]
 fn silence_ends_with_the_timeout() {
     let silent = FakeNode::start(|_, _, _| Reply::Silent);
+    let before = leasehold_clock::read().unwrap();
     for verb in [with(&["--timeout", "300ms"]), vec!["status", "--json", "--timeout", "300ms"]] {
         let (exit, document) = finish_problem(leasehold(&silent, &verb));
         assert_eq!((exit, &document["code"]), (5, &json!("TIMEOUT")), "{verb:?}");
@@ -148,6 +149,8 @@ fn silence_ends_with_the_timeout() {
     nobody.env("LEASEHOLD_NODE", "unix:/nonexistent/node.sock");
     let (exit, document) = finish_problem(nobody);
     assert_eq!((exit, &document["code"]), (5, &json!("UNREACHABLE")));
+    let took_ms = leasehold_clock::read().unwrap().boottime_ms - before.boottime_ms;
+    assert!((900..10_000).contains(&took_ms), "{took_ms}");
 }
 
 #[test]

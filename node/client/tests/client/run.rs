@@ -107,7 +107,7 @@ fn a_lost_seat_warns_or_ends_the_command() {
     let polite = format!("trap 'exit 9' TERM; {A_WHILE}");
     for (action, script, expected) in [("term", &polite, 9), ("kill", &stubborn, 137)] {
         let node = falls_silent();
-        let (exit, _, stderr) = finish(run(&node, &["--on-loss", action, "--timeout", "200ms"], script));
+        let (exit, _, stderr) = finish(run(&node, &["--on-loss", action, "--timeout", "2s"], script));
         assert_eq!(exit, expected, "{action}");
         assert!(stderr.contains("warning: the seat could not be renewed"), "{stderr}");
         assert!(stderr.contains("warning: the seat is lost"), "{stderr}");
