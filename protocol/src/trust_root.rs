@@ -30,6 +30,9 @@ pub enum RootError {
         /// Its version.
         found: u32,
     },
+    /// Another root than the one at hand, of the same version.
+    #[error("the trust root of version {0} is not the one that is trusted here")]
+    OtherOfSameVersion(u32),
 }
 
 impl TrustRoot {
@@ -70,9 +73,21 @@ impl TrustRoot {
             }
             if claimed.version > newest.0.version {
                 newest = newest.advance(bytes)?;
+            } else {
+                newest.recognise(&claimed, bytes)?;
             }
         }
         Ok(newest)
+    }
+
+    /// A root that is carried along although it is not needed must be whole all the same, and the version at hand
+    /// must be this very root: no bit of a proof or bundle is free (SPEC ROOT-4).
+    fn recognise(&self, claimed: &Root, bytes: &[u8]) -> Result<(), RootError> {
+        let known: Verified<Root> = verify(bytes, &ring(claimed, self.realm(), Kind::Root))?;
+        if known.version == self.0.version && known.digest() != self.0.digest() {
+            return Err(RootError::OtherOfSameVersion(known.version));
+        }
+        Ok(())
     }
 
     /// What this root says.

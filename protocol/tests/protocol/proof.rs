@@ -279,8 +279,15 @@ fn a_proof_brings_the_roots_after_the_verifiers_own() {
     proof.chain.roots = vec![Bytes(sealed(&REALM, &new.root, &["root"]))];
     assert_eq!(failure(&old, &proof), None);
     proof.chain.roots.push(Bytes(sealed(&REALM, &new.root, &["stranger"])));
-    assert_eq!(failure(&old, &proof), None, "a root that is not newer is skipped");
+    assert_eq!(
+        failure(&old, &proof).map(|(step, _)| step),
+        Some(Step::Root),
+        "what is carried along is whole"
+    );
+    proof.chain.roots.truncate(1);
+    assert_eq!(failure(&new, &proof), None, "the verifier's own root may be carried along");
     proof.chain.roots[0] = Bytes(sealed(&REALM, &new.root, &["stranger"]));
+    assert_eq!(failure(&new, &proof).map(|(step, _)| step), Some(Step::Root), "also where it is not needed");
     assert_eq!(failure(&old, &proof).map(|(step, _)| step), Some(Step::Root));
 }
 

@@ -108,12 +108,24 @@ fn bundle_items() -> Vec<Vector> {
             items.remove(0);
         })
         .forged("does not hold the newest root"),
-        items(621, "BND-2", "twin-root", "a root of the right version that is another one", |items| {
+        items(621, "ROOT-4", "twin-root", "a root of the right version that is another one", |items| {
             let mut twin = World::new().root;
             twin.realm_name = "Vectors Ltd.".into();
             items[0] = item(Kind::Root, world.seal(&twin));
         })
-        .forged("does not hold the newest root"),
+        .forged("not the one that is trusted here"),
+        items(
+            635,
+            "ROOT-4",
+            "changed-known-root",
+            "a bit of the root the verifier has is flipped",
+            |items| {
+                let mut changed = world.seal(&World::new().root);
+                *changed.last_mut().unwrap() ^= 1;
+                items[0] = item(Kind::Root, changed);
+            },
+        )
+        .forged("0 of the 1 signatures"),
         items(622, "BND-3", "no-head", "no head is there", |items| {
             items.remove(1);
         })

@@ -120,7 +120,9 @@ fn of_root(error: &RootError) -> (String, String) {
     let code = match error {
         RootError::Verify(error) => error.code(),
         RootError::Payload(_) => Code::Malformed,
-        RootError::WrongRealm | RootError::NotNext { .. } => Code::BadSignature,
+        RootError::WrongRealm | RootError::NotNext { .. } | RootError::OtherOfSameVersion(_) => {
+            Code::BadSignature
+        }
     };
     (code.to_string(), error.to_string())
 }
