@@ -8,7 +8,7 @@ use leasehold_protocol::armour::unarmour;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::limits::{ARMOUR_BYTES, LARGE_ENVELOPE_BYTES};
 use leasehold_protocol::problem::Problem;
-use leasehold_protocol::trust_root::{RootError, TrustRoot};
+use leasehold_protocol::trust_root::TrustRoot;
 
 /// The envelope in what was received; nothing in it is verified yet.
 pub(crate) fn envelope(received: &[u8]) -> Result<Vec<u8>, Problem> {
@@ -23,14 +23,8 @@ pub(crate) fn envelope(received: &[u8]) -> Result<Vec<u8>, Problem> {
 pub(crate) fn trust_root(file: &Path) -> Result<(Vec<u8>, TrustRoot), Failure> {
     let envelope = envelope(&files::read(&FileOrStdin::File(file.to_owned()), ARMOUR_BYTES)?)?;
     let root = TrustRoot::pin(&envelope).map_err(|error| {
-        let code = match &error {
-            RootError::Verify(error) => error.code(),
-            RootError::Payload(_) => Code::Malformed,
-            RootError::WrongRealm => Code::BundleWrongRealm,
-            RootError::NotNext { .. } => Code::ArtefactRefused,
-        };
         let hint = "get it again from the vendor: `leasehold-issuer trust export`";
-        Failure::new(code, format!("{}: {error}", file.display()), hint)
+        Failure::new(error.code(), format!("{}: {error}", file.display()), hint)
     })?;
     Ok((envelope, root))
 }

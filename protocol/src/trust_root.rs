@@ -2,6 +2,7 @@
 
 use crate::artefact::{Caps, KeyState, Kind, Role, Root};
 use crate::canonical::{self, CodecError};
+use crate::code::Code;
 use crate::envelope::{Candidate, Envelope, KeyRing, Realm, Verified, VerifyError, verify};
 use crate::keys::PublicKey;
 use crate::time::UnixMs;
@@ -33,6 +34,17 @@ pub enum RootError {
     /// Another root than the one at hand, of the same version.
     #[error("the trust root of version {0} is not the one that is trusted here")]
     OtherOfSameVersion(u32),
+}
+
+impl RootError {
+    /// The registry's code: a malformed root is told from one that is not to be trusted.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Verify(error) => error.code(),
+            Self::Payload(_) => Code::Malformed,
+            Self::WrongRealm | Self::NotNext { .. } | Self::OtherOfSameVersion(_) => Code::BadSignature,
+        }
+    }
 }
 
 impl TrustRoot {

@@ -6,9 +6,11 @@
 mod air_gap;
 mod api;
 mod bad_input;
+mod damage;
 mod kill;
 mod parallel;
 mod programs;
+mod proofs;
 mod retries;
 mod seats;
 mod site;

@@ -94,6 +94,11 @@ impl Site {
         self.app_that_trusts(&self.trust_root, args)
     }
 
+    /// The site's own copy.
+    pub(crate) fn trust_root(&self) -> &Path {
+        &self.trust_root
+    }
+
     pub(crate) fn app_that_trusts(&self, trust_root: &Path, args: &[&str]) -> Done {
         let mut app = command(program("leasehold"));
         app.args(args).arg("--json").arg("--trust").arg(trust_root);

@@ -34,6 +34,11 @@ impl Vendor {
         Self::with(&["--realm", "e2e"])
     }
 
+    /// One whose signatures are good for trials only.
+    pub(crate) fn sandbox() -> Self {
+        Self::with(&["--realm", "e2e", "--sandbox"])
+    }
+
     fn with(init: &[&str]) -> Self {
         let vendor = Self { dir: short_dir() };
         fs::write(vendor.path("passphrase"), "correct horse\n").unwrap();

@@ -115,16 +115,8 @@ fn of_verify(error: &VerifyError) -> (String, String) {
     (error.code().to_string(), error.to_string())
 }
 
-/// A root has no codes of its own: what is wrong with it is wrong with a signature, or with its form.
 fn of_root(error: &RootError) -> (String, String) {
-    let code = match error {
-        RootError::Verify(error) => error.code(),
-        RootError::Payload(_) => Code::Malformed,
-        RootError::WrongRealm | RootError::NotNext { .. } | RootError::OtherOfSameVersion(_) => {
-            Code::BadSignature
-        }
-    };
-    (code.to_string(), error.to_string())
+    (error.code().to_string(), error.to_string())
 }
 
 fn ring(vector: &Vector) -> KeyRing {
