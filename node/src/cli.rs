@@ -53,7 +53,7 @@ pub(crate) enum Verb {
     /// Look after the journal
     #[command(subcommand)]
     Journal(JournalVerb),
-    /// Show what an artefact says, without verifying it
+    /// Show what an artefact says
     Inspect(InspectArgs),
 }
 
@@ -128,7 +128,7 @@ pub(crate) struct InspectArgs {
     /// The artefact, in any form; `-` for standard input
     #[arg(value_name = "FILE", value_parser = file_or_stdin)]
     pub(crate) file: FileOrStdin,
-    /// A trust root, to show digests too
+    /// The trust root to verify with [default: the node's own]
     #[arg(long, value_name = "FILE")]
     pub(crate) trust: Option<PathBuf>,
 }

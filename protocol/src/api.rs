@@ -346,7 +346,7 @@ pub enum ImportResult {
     WouldApply,
 }
 
-/// `GET /v1/request` (admin).
+/// `POST /v1/request` (admin).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestAnswer {
     /// `lh1_request_…`.

@@ -241,6 +241,11 @@ impl NodeCore {
         self.identity.as_ref().map(|identity| identity.root.realm())
     }
 
+    /// The newest trust root, from `init` on.
+    pub fn trust_root(&self) -> Option<&TrustRoot> {
+        self.identity.as_ref().map(|identity| &identity.root)
+    }
+
     /// Whether a bundle was applied.
     pub const fn is_provisioned(&self) -> bool {
         self.provision.is_some()

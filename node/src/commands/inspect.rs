@@ -1,21 +1,27 @@
-//! `inspect`: what an artefact says, unverified.
+//! `inspect`: what an artefact says, verified under the node's trust root or another one, or marked.
 
-use leasehold_cli::files;
-use leasehold_cli::{Failure, Output, People};
-use leasehold_protocol::code::Code;
-use leasehold_protocol::inspect::describe;
-use leasehold_protocol::limits::ARMOUR_BYTES;
+use std::path::Path;
+
+use leasehold_cli::{Exit, Failure, Output};
+use leasehold_protocol::trust_root::TrustRoot;
 
 use crate::cli::InspectArgs;
-use crate::received;
+use crate::data_dir::DataDir;
+use crate::{received, store};
 
-pub(super) fn run(args: &InspectArgs, output: Output) -> Result<(), Failure> {
-    let root = args.trust.as_deref().map(received::trust_root).transpose()?.map(|(_, root)| root);
-    let envelope = received::envelope(&files::read(&args.file, ARMOUR_BYTES)?)?;
-    let description = describe(&envelope, root.as_ref()).map_err(|error| {
-        let hint = "check that it is the right file and was copied whole";
-        Failure::new(Code::Malformed, format!("the artefact cannot be read: {error}"), hint)
-    })?;
-    let text = serde_json::to_string_pretty(&description).expect("a description is JSON");
-    output.answer(&description, &People::sentence(text))
+pub(super) fn run(args: &InspectArgs, dir: Option<&DataDir>, output: Output) -> Result<Exit, Failure> {
+    let root = match &args.trust {
+        Some(file) => Some(given(file)?),
+        None => dir.and_then(own),
+    };
+    leasehold_cli::inspect(&args.file, root.as_ref(), output)
+}
+
+fn given(file: &Path) -> Result<TrustRoot, Failure> {
+    received::trust_root(file).map(|(_, root)| root)
+}
+
+/// The node's own root. Without a readable node, an artefact is shown all the same.
+fn own(dir: &DataDir) -> Option<TrustRoot> {
+    store::look(dir).ok()?.core.trust_root().cloned()
 }

@@ -26,11 +26,13 @@ use crate::store::Store;
 pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
     log_to_stderr(&cli);
     let Cli { place, verb, .. } = cli;
-    // What an artefact says has nothing to do with any state.
+    let config = place.config();
+    // What an artefact says can be shown without any state or configuration.
     if let Verb::Inspect(args) = &verb {
-        return inspect::run(args, output).map(|()| Exit::DONE);
+        let dir = config.and_then(|config| place.data_dir(&config)).ok();
+        return inspect::run(args, dir.as_ref(), output);
     }
-    let config = place.config()?;
+    let config = config?;
     let dir = place.data_dir(&config)?;
     match verb {
         Verb::Init(args) => init::run(&dir, &args, output),
@@ -41,7 +43,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Pools => pools::run(&dir, output),
         Verb::Leases(args) => leases::run(&dir, &args, output),
         Verb::Journal(JournalVerb::Verify { offline }) => journal::verify(&dir, offline.as_deref(), output),
-        Verb::Inspect(args) => inspect::run(&args, output),
+        Verb::Inspect(args) => return inspect::run(&args, Some(&dir), output),
     }
     .map(|()| Exit::DONE)
 }

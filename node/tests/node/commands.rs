@@ -93,6 +93,12 @@ fn a_request_is_journaled_and_written() {
     let described = rig.json(&["inspect", &rig.text("request.lh"), "--trust", &rig.text("trust-root.lh")]);
     assert_eq!((&described["type"], &described["content"]["name"]), (&json!("request"), &json!("plant")));
     assert_eq!(described["digest"], written["digest"]);
+    assert_eq!(described["verified"], true);
+    assert_eq!(
+        rig.json(&["inspect", &rig.text("request.lh")])["verified"],
+        true,
+        "under the node's own root"
+    );
     assert_eq!(rig.node(&["request", "--out", &rig.text("r.lh"), "--join", "lhj1_short"]).exit, 64);
 }
 
