@@ -33,8 +33,27 @@ impl StateDir {
         self.0.join("trust-root.lh")
     }
 
+    /// `init` writes the trust root last: without a journal beside it, an issuer was lost, and none is beginning.
+    pub(crate) fn check_not_lost(&self) -> Result<(), Failure> {
+        let there = |path: PathBuf| path.symlink_metadata().is_ok();
+        if there(self.journal()) || !there(self.trust_root()) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Code::JournalDamaged,
+            format!(
+                "the journal {} is missing, the trust root of the issuer is there",
+                self.journal().display()
+            ),
+            "restore the journal from a backup; without one, init another directory",
+        ))
+    }
+
     /// Nothing but `init` makes state.
     pub(crate) fn not_initialised(&self) -> Failure {
+        if let Err(lost) = self.check_not_lost() {
+            return lost;
+        }
         Failure::new(
             Code::NotInitialised,
             format!("there is no issuer in {}", self.0.display()),

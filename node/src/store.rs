@@ -44,6 +44,7 @@ pub(crate) struct Snapshot {
 impl Store {
     /// Opens the state in `dir` and locks it.
     pub(crate) fn open(dir: &DataDir) -> Result<Self, Failure> {
+        require_journal(dir)?;
         let (home, opened) = FileHome::open(&dir.journal()).map_err(|error| journal_failure(&error))?;
         tell_of(&opened);
         check_genesis(home.genesis())?;
@@ -71,6 +72,7 @@ impl Store {
 
 /// Looks at the state in `dir`, also beside a process that has it open.
 pub(crate) fn look(dir: &DataDir) -> Result<Snapshot, Failure> {
+    require_journal(dir)?;
     let journal = ReadOnly::open(&dir.journal()).map_err(|error| journal_failure(&error))?;
     check_genesis(journal.genesis())?;
     let (core, _) = replay(journal.read(Seq::FIRST))?.initialised(dir)?;
@@ -128,6 +130,17 @@ impl Replayed {
 /// A journal's error as programs tell it, with all its causes.
 pub(crate) fn journal_failure(error: &JournalError) -> Failure {
     Failure::new(error.code(), with_causes(error), error.hint())
+}
+
+/// `init` makes the journal before the keys: keys alone are what is left of a node, not the beginning of one.
+fn require_journal(dir: &DataDir) -> Result<(), Failure> {
+    if dir.journal().exists() || !dir.keys().exists() {
+        return Ok(());
+    }
+    let detail =
+        format!("the journal {} is missing, the keys of the node are there", dir.journal().display());
+    let hint = "restore the journal from a backup; without one, init another directory and ask the vendor to register it";
+    Err(Failure::new(Code::JournalDamaged, detail, hint))
 }
 
 fn not_initialised(dir: &Path) -> Failure {

@@ -17,6 +17,7 @@ use crate::ledger::{Done, Intent, Ledger, entropy, random};
 use crate::signing::Keys;
 
 pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
+    context.dir.check_not_lost()?;
     let exists = context.dir.journal().symlink_metadata().is_ok();
     if exists && Ledger::open_any(&context.dir)?.issuer().trust_root().is_some() {
         return Err(exists_already(context));

@@ -60,6 +60,16 @@ fn an_interrupted_init_is_finished_by_the_next_with_the_same_keys() {
 }
 
 #[test]
+fn a_lost_journal_is_not_the_beginning_of_an_issuer() {
+    let issuer = Issuer::new();
+    fs::remove_dir_all(issuer.data().join("journal")).unwrap();
+    for command in [&["status"][..], &["account", "create", "--name", "A"], &["init"]] {
+        let refusal = issuer.refused(command, 4, "JOURNAL_DAMAGED");
+        assert!(refusal["hint"].as_str().unwrap().contains("backup"), "{refusal}");
+    }
+}
+
+#[test]
 fn without_state_every_command_names_init() {
     let issuer = Issuer::place();
     for command in [
