@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::envelope::{Envelope, Verified, VerifyError, digest_of, verify};
 use crate::ids::PoolId;
 use crate::keys::PublicKey;
+use crate::proof::check_certificate;
 use crate::trust_root::{RootError, TrustRoot};
 
 /// A bundle whose every item verified and fits the others.
@@ -191,6 +192,7 @@ impl OpenedBundle {
         require(row.account == self.bundle.account, "it holds another account's allocation")?;
         require(row.sign_key == key.id(), "it holds an allocation for another key")?;
         require(row.generation == self.bundle.generation, "it holds an allocation of another generation")?;
+        check_certificate(&self.certificate, row)?;
         let pool = self.pool(row.pool_digest).ok_or("it lacks the pool of an allocation")?;
         require(pool.issue.id == row.pool, "it holds an allocation of another pool")?;
         let same_pool =

@@ -162,6 +162,8 @@ impl VerifiedChain {
         };
         let ttl_ms = i64::from(ticket.ttl_ms);
         let features = ticket.features.iter().all(|feature| self.grant.features.contains(feature));
+        // Nobody knew how late it was: only rows with a budget for that are served then (SPEC PROOF-4).
+        let bounded = ticket.issued.hi != UnixMs::MAX || (row.fixed && row.suspect_budget_ms > 0);
         let unended = ticket.issued.floor < row.not_after
             && (ticket.issued.hi == UnixMs::MAX || ticket.issued.hi.plus(ttl_ms) <= row.not_after);
         require(ticket.allocation == row.digest(), "the ticket names another allocation")?;
@@ -169,6 +171,10 @@ impl VerifiedChain {
         require(slots_fit, "the ticket's slots are not the allocation's")?;
         require(features, "the ticket names a feature that the grant lacks")?;
         require(ttl_ms <= self.pool.ttl.max_ms, "the ticket lives longer than the pool allows")?;
+        require(
+            bounded,
+            "the ticket was issued without knowing the time, for which the allocation has no budget",
+        )?;
         require(unended, "the ticket lives beyond the end of the allocation")
     }
 }
@@ -199,7 +205,10 @@ fn check_allocation(row: &Allocation, pool: &Verified<Pool>) -> Result<(), &'sta
     require(within, "the allocation holds slots that the pool has not")
 }
 
-fn check_certificate(certificate: &NodeCertificate, row: &Allocation) -> Result<PublicKey, &'static str> {
+pub(crate) fn check_certificate(
+    certificate: &NodeCertificate,
+    row: &Allocation,
+) -> Result<PublicKey, &'static str> {
     let key =
         PublicKey::admit(certificate.sign_key).map_err(|_| "the certificate's key is not admissible")?;
     let signed_at = row.issue.issued_at;

@@ -140,6 +140,11 @@ const FACTS: &[(Change, &str)] = &[
     (|w| w.allocation.account = other_account(), "it holds another account's allocation"),
     (|w| w.allocation.sign_key = key("other node").id(), "it holds an allocation for another key"),
     (|w| w.allocation.generation = 2, "it holds an allocation of another generation"),
+    (
+        |w| w.allocation.issue.issued_at = w.certificate.not_after.plus(1),
+        "the allocation was signed outside the certificate's time",
+    ),
+    (|w| w.certificate.caps.max_seats = Some(39), "the allocation is larger than the certificate allows"),
     (|w| w.allocation.pool = PoolId(id("other pool")), "it holds an allocation of another pool"),
     (|w| w.set_slots(71, 40), "it holds an allocation of slots that its pool has not"),
     (|w| w.pool.seats = Seats::Unlimited, "it holds an allocation of slots that its pool has not"),

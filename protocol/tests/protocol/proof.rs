@@ -199,6 +199,16 @@ const FACTS: &[(Change, Step, &str)] = &[
         Step::Ticket,
         "the ticket lives beyond the end of the allocation",
     ),
+    (
+        |w| (w.ticket.issued.hi, w.allocation.suspect_budget_ms) = (UnixMs::MAX, 0),
+        Step::Ticket,
+        "the ticket was issued without knowing the time, for which the allocation has no budget",
+    ),
+    (
+        |w| (w.ticket.issued.hi, w.allocation.fixed) = (UnixMs::MAX, false),
+        Step::Ticket,
+        "the ticket was issued without knowing the time, for which the allocation has no budget",
+    ),
 ];
 
 /// By which digest an artefact names another one.

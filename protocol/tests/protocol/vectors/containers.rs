@@ -71,6 +71,10 @@ fn bundles() -> Vec<Vector> {
             w.allocation.generation = 2;
         })
         .forged("another generation"),
+        facts(636, "BND-7", "row-signed-later", "an allocation signed after the certificate's end", |w| {
+            w.allocation.issue.issued_at = w.certificate.not_after.plus(1);
+        })
+        .forged("outside the certificate's time"),
         links(611, "BND-7", "row-without-pool", "an allocation whose pool version is not there", |w| {
             w.allocation.pool_digest = Digest([9; 32]);
         })
@@ -316,6 +320,10 @@ fn seats() -> Vec<Vector> {
             w.ticket.issued.hi = w.allocation.not_after.plus(-899_999);
         })
         .fails_at(Step::Ticket, "beyond the end"),
+        ticket(726, "no-budget", "hi is unknown and the allocation has no budget for that", |w| {
+            (w.ticket.issued.hi, w.allocation.suspect_budget_ms) = (UnixMs::MAX, 0);
+        })
+        .fails_at(Step::Ticket, "has no budget"),
         at(730, "before-floor", "a millisecond before its floor", -1),
         at(731, "at-floor", "at its floor", 0),
         at(732, "before-end", "a millisecond before hi + ttl", 1_199_999),
