@@ -1,6 +1,6 @@
 //! What the shell asks of the core, and what comes back.
 
-use leasehold_node_core::{Checkout, Input, Principal, ReplyTo};
+use leasehold_node_core::{Cause, Checkout, Input, Principal, ReplyTo};
 use leasehold_protocol::api::{Decision, Denial, ImportAnswer, ReleaseAnswer, RequestAnswer};
 use leasehold_protocol::artefact::JournalTail;
 use leasehold_protocol::ids::LeaseId;
@@ -21,9 +21,9 @@ pub(crate) enum Command {
     /// A seat is given back.
     Release { principal: Principal, lease: LeaseId },
     /// A request to the issuer shall be made.
-    MakeRequest { join: Option<JoinSecret> },
+    MakeRequest { cause: Cause, join: Option<JoinSecret> },
     /// A bundle, out of its armour, shall be applied.
-    Import { envelope: Vec<u8>, dry_run: bool, accept_time: bool },
+    Import { cause: Cause, envelope: Vec<u8>, dry_run: bool, accept_time: bool },
 }
 
 /// What comes back where nothing was refused.
@@ -58,9 +58,9 @@ impl Command {
             Self::Checkout { principal, checkout } => Input::Checkout { to, principal, checkout: *checkout },
             Self::Renew { principal, lease } => Input::Renew { to, principal, lease },
             Self::Release { principal, lease } => Input::Release { to, principal, lease },
-            Self::MakeRequest { join } => Input::MakeRequest { to, join, journal },
-            Self::Import { envelope, dry_run, accept_time } => {
-                Input::Import { to, envelope, dry_run, accept_time }
+            Self::MakeRequest { cause, join } => Input::MakeRequest { to, cause, join, journal },
+            Self::Import { cause, envelope, dry_run, accept_time } => {
+                Input::Import { to, cause, envelope, dry_run, accept_time }
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use leasehold_node_core::{
-    Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply, ReplyTo, Rules,
+    Cause, Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply,
+    ReplyTo, Rules,
 };
 use leasehold_protocol::api::LeaseStatus;
 use leasehold_protocol::artefact::JournalTail;
@@ -242,6 +243,7 @@ impl NodeDriver {
     fn initialise(&mut self, now: TrueUs) {
         let reading = self.clock.read(now);
         let initialise = Initialise {
+            cause: cause(),
             trust_root: self.trust_root.clone(),
             sign_key: TestKey::new(77).public_key().bytes(),
             tls_keys: vec![SpkiDigest([1; 32])],
@@ -326,8 +328,15 @@ fn input(to: ReplyTo, asker: Asker, command: Command, next_seq: Seq) -> Input {
         Command::Release(lease) => Input::Release { to, principal, lease },
         Command::MakeRequest => {
             let journal = JournalTail { seq: next_seq.previous().0, chain: Digest([0; 32]) };
-            Input::MakeRequest { to, join: None, journal }
+            Input::MakeRequest { to, cause: cause(), join: None, journal }
         }
-        Command::Import(envelope) => Input::Import { to, envelope, dry_run: false, accept_time: false },
+        Command::Import(envelope) => {
+            Input::Import { to, cause: cause(), envelope, dry_run: false, accept_time: false }
+        }
     }
+}
+
+/// Who acts in these tests.
+fn cause() -> Cause {
+    Cause { actor: "tester".to_owned(), reason: None }
 }

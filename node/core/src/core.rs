@@ -150,9 +150,11 @@ impl NodeCore {
             }
             Input::Renew { to, principal, lease } => self.renew(to, principal, lease, out),
             Input::Release { to, principal, lease } => self.release(to, principal, lease, out),
-            Input::MakeRequest { to, join, journal } => self.make_request(to, join, journal, entropy, out),
-            Input::Import { to, envelope, dry_run, accept_time } => {
-                self.import(to, &envelope, dry_run, accept_time, out);
+            Input::MakeRequest { to, cause, join, journal } => {
+                self.make_request(to, cause, join, journal, entropy, out);
+            }
+            Input::Import { to, cause, envelope, dry_run, accept_time } => {
+                self.import(to, cause, &envelope, dry_run, accept_time, out);
             }
             Input::Tick => {}
         }
@@ -186,7 +188,7 @@ impl NodeCore {
         }
         self.next_seq = Seq(seq.0.saturating_add(1));
         match record {
-            Record::Initialised { incarnation, trust_root, sign_key, tls_keys, name } => {
+            Record::Initialised { cause: _, incarnation, trust_root, sign_key, tls_keys, name } => {
                 let root = TrustRoot::pin(&trust_root.0).map_err(|error| broken(&error.to_string()))?;
                 self.identity = Some(Identity {
                     incarnation: *incarnation,
@@ -198,7 +200,7 @@ impl NodeCore {
                 });
             }
             Record::RequestMade { digest, nonce, .. } => self.apply_request(*digest, *nonce),
-            Record::BundleApplied { envelope, time_accepted } => {
+            Record::BundleApplied { envelope, time_accepted, .. } => {
                 self.apply_bundle(&envelope.0, *time_accepted).map_err(|reason| broken(&reason))?;
             }
             Record::HolderSeen { index, holder } => self.holders.insert(*index, holder.clone()),
@@ -259,10 +261,17 @@ impl NodeCore {
     }
 
     fn initialise(&mut self, initialise: Initialise, out: &mut Effects) {
-        let Initialise { trust_root, sign_key, tls_keys, name } = initialise;
+        let Initialise { cause, trust_root, sign_key, tls_keys, name } = initialise;
         let incarnation = minutes_since_2024(self.clock.wall().0);
         self.emit(
-            Record::Initialised { incarnation, trust_root: Bytes(trust_root), sign_key, tls_keys, name },
+            Record::Initialised {
+                cause,
+                incarnation,
+                trust_root: Bytes(trust_root),
+                sign_key,
+                tls_keys,
+                name,
+            },
             out,
         );
     }

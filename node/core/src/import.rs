@@ -7,9 +7,9 @@ use leasehold_protocol::bytes::Bytes;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::seq::Seq;
 
-use crate::core::{Identity, NodeCore, refuse_artefact, reply};
+use crate::core::{Identity, NodeCore, refuse, refuse_artefact, reply};
 use crate::effect::{Effect, Effects, Event, Reply};
-use crate::input::ReplyTo;
+use crate::input::{Cause, ReplyTo};
 use crate::provision::Provision;
 use crate::record::Record;
 
@@ -24,11 +24,15 @@ impl NodeCore {
     pub(crate) fn import(
         &mut self,
         to: ReplyTo,
+        cause: Cause,
         envelope: &[u8],
         dry_run: bool,
         accept_time: bool,
         out: &mut Effects,
     ) {
+        if let Err(problem) = cause.check() {
+            return refuse(to, problem, out);
+        }
         let Some(identity) = &self.identity else { return };
         let opened = match open_bundle(&identity.root, envelope) {
             Ok(opened) => opened,
@@ -60,7 +64,8 @@ impl NodeCore {
             let answer = ImportAnswer { result: ImportResult::WouldApply, bundle_id, changes };
             return reply(to, Seq(0), Reply::Imported(Box::new(answer)), out);
         }
-        let record = Record::BundleApplied { envelope: Bytes(envelope.to_vec()), time_accepted: accept_time };
+        let record =
+            Record::BundleApplied { cause, envelope: Bytes(envelope.to_vec()), time_accepted: accept_time };
         let seq = self.emit(record, out);
         out.0.push(Effect::Event(Event::BundleApplied { digest: opened.bundle.digest() }));
         let answer = ImportAnswer { result: ImportResult::Applied, bundle_id, changes };

@@ -3,10 +3,14 @@
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::artefact::Holder;
 use leasehold_protocol::bytes::SpkiDigest;
+use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::{LeaseId, PoolId};
 use leasehold_protocol::keys::PublicKeyBytes;
+use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
 use serde::{Deserialize, Serialize};
+
+use crate::limits;
 
 /// Whom a reply goes to; chosen by the shell, meaningless to the core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +22,32 @@ pub struct ReplyTo(pub u64);
 pub enum Principal {
     /// The other end of a Unix socket runs as this user.
     Uid(u32),
+}
+
+/// Who acts and why: kept with what they did. The journal is the audit log, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Who, ≤ 128 bytes.
+    pub actor: String,
+    /// Why, in the actor's words, ≤ 1024 bytes.
+    pub reason: Option<String>,
+}
+
+impl Cause {
+    /// The bounds of its texts.
+    pub fn check(&self) -> Result<(), Problem> {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let fits = !self.actor.is_empty() && self.actor.len() <= limits::ACTOR_BYTES;
+        if fits && reason.len() <= limits::REASON_BYTES {
+            return Ok(());
+        }
+        let detail = format!(
+            "the actor must have 1 to {} bytes and the reason at most {}",
+            limits::ACTOR_BYTES,
+            limits::REASON_BYTES
+        );
+        Err(Problem::new(Code::InvalidRequest, detail, "shorten it"))
+    }
 }
 
 /// One input of the core.
@@ -56,6 +86,8 @@ pub enum Input {
     MakeRequest {
         /// Whom to answer: [`crate::Reply::Request`].
         to: ReplyTo,
+        /// Who acts and why.
+        cause: Cause,
         /// For a first enrolment.
         join: Option<JoinSecret>,
         /// How far the journal reaches, by the shell's account.
@@ -65,6 +97,8 @@ pub enum Input {
     Import {
         /// Whom to answer: [`crate::Reply::Imported`] or [`crate::Reply::Refused`].
         to: ReplyTo,
+        /// Who acts and why.
+        cause: Cause,
         /// The envelope, out of its armour.
         envelope: Vec<u8>,
         /// Only say what would change.
@@ -79,6 +113,8 @@ pub enum Input {
 /// What `init` lays down.
 #[derive(Clone, Debug)]
 pub struct Initialise {
+    /// Who acts and why.
+    pub cause: Cause,
     /// Envelope of the trust root the node stands on.
     pub trust_root: Vec<u8>,
     /// Public half of the node's sign key.

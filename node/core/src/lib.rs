@@ -29,7 +29,7 @@ mod trust;
 
 pub use crate::core::{NodeCore, ReplayError};
 pub use effect::{Effect, Effects, Event, Reply, SeatReply, TicketPlace};
-pub use input::{Checkout, Initialise, Input, Principal, ReplyTo};
+pub use input::{Cause, Checkout, Initialise, Input, Principal, ReplyTo};
 pub use leasehold_protocol::entropy::Entropy;
 pub use leasehold_protocol::seq::Seq;
 pub use record::{EndCause, LeaseGranted, Record};

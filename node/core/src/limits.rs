@@ -8,6 +8,10 @@ pub const ENDED_LEASES: usize = 65_536;
 pub const OPEN_REQUESTS: usize = 64;
 /// Holders named by a denial.
 pub const DENIAL_HOLDERS: usize = 8;
+/// Bytes of the name of who acts.
+pub const ACTOR_BYTES: usize = 128;
+/// Bytes of the reason of an act.
+pub const REASON_BYTES: usize = 1024;
 /// Denials are journaled as roll-ups of this span.
 pub const DENIAL_ROLL_UP_MS: i64 = 60_000;
 /// Least life worth granting; less is `ALLOCATION_ENDED`.

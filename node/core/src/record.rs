@@ -10,7 +10,7 @@ use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{SvcMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
-use crate::input::Principal;
+use crate::input::{Cause, Principal};
 use leasehold_protocol::seq::Seq;
 
 /// One fact of the journal.
@@ -18,6 +18,8 @@ use leasehold_protocol::seq::Seq;
 pub enum Record {
     /// First record: who this node is.
     Initialised {
+        /// Who acted and why.
+        cause: Cause,
         /// High bits of every epoch.
         incarnation: u32,
         /// Envelope of the trust root.
@@ -31,6 +33,8 @@ pub enum Record {
     },
     /// A request was made: its nonce anchors time when the answer comes in the same boot.
     RequestMade {
+        /// Who acted and why.
+        cause: Cause,
         /// Which.
         request: RequestId,
         /// What a bundle answers.
@@ -40,6 +44,8 @@ pub enum Record {
     },
     /// A bundle is in force. The envelope is verified again in replay.
     BundleApplied {
+        /// Who acted and why.
+        cause: Cause,
         /// Verbatim.
         envelope: Bytes,
         /// An operator vouched for its time.

@@ -9,9 +9,9 @@ use leasehold_protocol::envelope::digest_of;
 use leasehold_protocol::ids::RequestId;
 use leasehold_protocol::request::JoinSecret;
 
-use crate::core::{NodeCore, reply};
+use crate::core::{NodeCore, refuse, reply};
 use crate::effect::{Effects, Reply};
-use crate::input::ReplyTo;
+use crate::input::{Cause, ReplyTo};
 use crate::record::Record;
 use leasehold_protocol::entropy::Entropy;
 
@@ -19,11 +19,15 @@ impl NodeCore {
     pub(crate) fn make_request(
         &mut self,
         to: ReplyTo,
+        cause: Cause,
         join: Option<JoinSecret>,
         journal: JournalTail,
         entropy: &mut Entropy,
         out: &mut Effects,
     ) {
+        if let Err(problem) = cause.check() {
+            return refuse(to, problem, out);
+        }
         let Some(identity) = &self.identity else { return };
         let provision = self.provision.as_ref();
         let serial = self.reports.saturating_add(1);
@@ -55,8 +59,10 @@ impl NodeCore {
             ext: Extensions::NONE,
         };
         let digest = digest_of(Kind::Request, &identity.root.realm(), &canonical::encode(&request));
-        let seq =
-            self.emit(Record::RequestMade { request: request.issue.id, digest, nonce: request.nonce }, out);
+        let seq = self.emit(
+            Record::RequestMade { cause, request: request.issue.id, digest, nonce: request.nonce },
+            out,
+        );
         reply(to, seq, Reply::Request(Box::new(request)), out);
     }
 

@@ -5,11 +5,12 @@ use leasehold_cli::{Failure, Output, People};
 use leasehold_protocol::api::{ImportAnswer, ImportResult};
 use leasehold_protocol::limits::ARMOUR_BYTES;
 
-use super::{carry_out, next_command, unanswered};
+use super::{carry_out, cause, next_command, unanswered};
 use crate::admin::{Admin, Content};
 use crate::cli::ImportArgs;
 use crate::command::{Answer, Command};
 use crate::data_dir::DataDir;
+use crate::http::ImportQuery;
 use crate::received;
 use crate::store::Store;
 
@@ -21,12 +22,15 @@ pub(super) fn run(dir: &DataDir, args: &ImportArgs, output: Output) -> Result<()
 
 fn apply(dir: &DataDir, envelope: Vec<u8>, args: &ImportArgs) -> Result<ImportAnswer, Failure> {
     let (dry_run, accept_time) = (args.mutation.dry_run, args.accept_time);
+    let cause = cause(&args.mutation);
     if let Some(admin) = Admin::find(dir)? {
-        let path = format!("/v1/bundles?dry_run={dry_run}&accept_time={accept_time}");
+        let query = ImportQuery { dry_run, accept_time, actor: Some(cause.actor), reason: cause.reason };
+        let query = serde_urlencoded::to_string(query).expect("texts and switches make a query");
+        let path = format!("/v1/bundles?{query}");
         return admin.post(&path, Content::Artefact(envelope));
     }
     let mut store = Store::open(dir)?;
-    match carry_out(&mut store, Command::Import { envelope, dry_run, accept_time })?? {
+    match carry_out(&mut store, Command::Import { cause, envelope, dry_run, accept_time })?? {
         Answer::Imported(answer) => Ok(*answer),
         _ => Err(unanswered().into()),
     }

@@ -15,7 +15,7 @@ use leasehold_protocol::seq::Seq;
 use leasehold_protocol::trust_root::TrustRoot;
 use serde::Serialize;
 
-use super::{fatal_failure, next_command};
+use super::{cause, fatal_failure, next_command};
 use crate::cli::InitArgs;
 use crate::commit::{Commit, Fatal};
 use crate::data_dir::DataDir;
@@ -32,6 +32,8 @@ pub(super) fn run(dir: &DataDir, args: &InitArgs, output: Output) -> Result<(), 
     let (trust_root, root) = received::trust_root(&args.trust)?;
     let name = args.name.clone().unwrap_or_else(host_name);
     check_name(&name)?;
+    let cause = cause(&args.mutation);
+    cause.check()?;
     if args.mutation.dry_run {
         refuse_existing(dir)?;
         return output.answer(
@@ -44,6 +46,7 @@ pub(super) fn run(dir: &DataDir, args: &InitArgs, output: Output) -> Result<(), 
     let tls_key = signing::load_or_make(dir, KeyName::Tls)?;
     let node_key_id = key.public_key().id();
     let initialise = Initialise {
+        cause,
         trust_root,
         sign_key: key.public_key().bytes(),
         tls_keys: vec![tls_key.spki_digest()],

@@ -10,7 +10,8 @@ mod request;
 mod run;
 mod status;
 
-use leasehold_cli::{Exit, Failure, Output, Program as _};
+use leasehold_cli::{Exit, Failure, MutationArgs, Output, Program as _};
+use leasehold_node_core::Cause;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 use tokio::sync::oneshot;
@@ -46,6 +47,11 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Inspect(args) => return inspect::run(&args, Some(&dir), output),
     }
     .map(|()| Exit::DONE)
+}
+
+/// Who acts and why, as said on the command line.
+fn cause(mutation: &MutationArgs) -> Cause {
+    Cause { actor: mutation.actor(), reason: mutation.reason.clone() }
 }
 
 /// Carries out one command on the directory itself, under its lock: one frame.

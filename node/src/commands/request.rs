@@ -8,7 +8,7 @@ use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use serde::Serialize;
 
-use super::{carry_out, next_command, unanswered};
+use super::{carry_out, cause, next_command, unanswered};
 use crate::admin::{Admin, Content};
 use crate::cli::RequestArgs;
 use crate::command::{Answer, Command};
@@ -42,13 +42,15 @@ pub(super) fn run(dir: &DataDir, args: &RequestArgs, output: Output) -> Result<(
 }
 
 fn make(dir: &DataDir, args: &RequestArgs) -> Result<RequestAnswer, Failure> {
+    let cause = cause(&args.mutation);
     if let Some(admin) = Admin::find(dir)? {
-        let wish = MakeRequest { join: args.join.map(|code| code.to_string()) };
+        let join = args.join.map(|code| code.to_string());
+        let wish = MakeRequest { join, actor: Some(cause.actor), reason: cause.reason };
         let content = serde_json::to_vec(&wish).expect("a join code is JSON");
         return admin.post("/v1/request", Content::Json(content));
     }
     let mut store = Store::open(dir)?;
-    match carry_out(&mut store, Command::MakeRequest { join: args.join.map(|code| code.secret) })?? {
+    match carry_out(&mut store, Command::MakeRequest { cause, join: args.join.map(|code| code.secret) })?? {
         Answer::Request(answer) => Ok(*answer),
         _ => Err(unanswered().into()),
     }

@@ -28,7 +28,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 pub(crate) use self::body::BodyRoom;
 use self::peer::Peer;
 use self::problem::Refusal;
-pub(crate) use self::routes::{MakeRequest, Node, admin_routes, data_routes};
+pub(crate) use self::routes::{ImportQuery, MakeRequest, Node, admin_routes, data_routes};
 use crate::daemon::Phase;
 use crate::limits;
 

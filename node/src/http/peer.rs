@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leasehold_node_core::Principal;
+use leasehold_node_core::{Cause, Principal};
 use leasehold_protocol::artefact::HolderProof;
 use nix::unistd::{Uid, User};
 use tokio::sync::OnceCell;
@@ -27,14 +27,26 @@ impl Peer {
 
     /// Whether the kernel confirms that `user` asks.
     pub(crate) async fn proof(&self, user: &str) -> HolderProof {
+        if self.user().await == user { HolderProof::Uid } else { HolderProof::Asserted }
+    }
+
+    /// Who acts, as the asker says, else by the kernel's word, and why.
+    pub(crate) async fn cause(&self, actor: Option<String>, reason: Option<String>) -> Cause {
+        let actor = match actor {
+            Some(actor) => actor,
+            None => self.user().await.to_owned(),
+        };
+        Cause { actor, reason }
+    }
+
+    async fn user(&self) -> &str {
         let uid = self.uid;
         let look_up = || async move {
             // The name service may ask the network.
             let named = tokio::task::spawn_blocking(move || user_name(uid)).await;
             named.unwrap_or_else(|_| nameless(uid))
         };
-        let proven = self.user.get_or_init(look_up).await;
-        if proven == user { HolderProof::Uid } else { HolderProof::Asserted }
+        self.user.get_or_init(look_up).await
     }
 }
 

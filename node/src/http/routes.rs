@@ -145,24 +145,29 @@ async fn proof(
 
 async fn import_bundle(
     State(node): State<Node>,
+    Extension(peer): Extension<Peer>,
     query: Result<Query<ImportQuery>, QueryRejection>,
     ArtefactBody(body): ArtefactBody,
 ) -> Answered<Answer> {
-    let Query(ImportQuery { dry_run, accept_time }) = query.map_err(|rejection| {
+    let Query(ImportQuery { dry_run, accept_time, actor, reason }) = query.map_err(|rejection| {
         Refusal::new(Code::InvalidRequest, rejection.body_text(), "correct the query")
     })?;
     let envelope = received::envelope(&body)?;
-    ask(&node, Command::Import { envelope, dry_run, accept_time }).await
+    let cause = peer.cause(actor, reason).await;
+    ask(&node, Command::Import { cause, envelope, dry_run, accept_time }).await
 }
 
 /// As in the words of the command line.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct ImportQuery {
+pub(crate) struct ImportQuery {
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
     #[serde(default)]
-    accept_time: bool,
+    pub(crate) accept_time: bool,
+    /// Who acts; the user at the other end of the socket if it is not said.
+    pub(crate) actor: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// `POST /v1/request`: the join code of a first enrolment, if there is one.
@@ -172,17 +177,25 @@ pub(crate) struct MakeRequest {
     /// `lhj1_…`
     #[serde(default)]
     pub(crate) join: Option<String>,
+    /// Who acts; the user at the other end of the socket if it is not said.
+    #[serde(default)]
+    pub(crate) actor: Option<String>,
+    /// Why.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
 }
 
 async fn make_request(
     State(node): State<Node>,
-    JsonBody(MakeRequest { join }): JsonBody<MakeRequest>,
+    Extension(peer): Extension<Peer>,
+    JsonBody(MakeRequest { join, actor, reason }): JsonBody<MakeRequest>,
 ) -> Answered<Answer> {
     let join = join
         .map(|code| code.parse::<JoinCode>())
         .transpose()
         .map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string(), "copy the whole join code"))?;
-    ask(&node, Command::MakeRequest { join: join.map(|code| code.secret) }).await
+    let cause = peer.cause(actor, reason).await;
+    ask(&node, Command::MakeRequest { cause, join: join.map(|code| code.secret) }).await
 }
 
 async fn verify_journal(State(node): State<Node>) -> Answered<JournalVerified> {

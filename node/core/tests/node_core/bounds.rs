@@ -1,7 +1,9 @@
 //! Every bound at limit − 1, limit and limit + 1.
 
-use leasehold_node_core::{Checkout, Input, limits};
+use leasehold_node_core::{Cause, Checkout, Input, ReplyTo, limits};
 use leasehold_protocol::api::IdempotencyKey;
+use leasehold_protocol::artefact::JournalTail;
+use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_tests::vendor::{NOW, Offer, PoolOffer, RowOffer};
@@ -117,4 +119,20 @@ fn the_shortest_life_has_grace_above_the_least() {
     assert_eq!(code(&rig.checkout(wish(2))), Code::PoolExhausted);
     rig.wait(1);
     assert_eq!(code(&rig.checkout(wish(2))), Code::Allowed);
+}
+
+#[test]
+fn who_acts_and_why_is_bounded() {
+    let fits = |actor: usize, reason: usize| {
+        Cause { actor: "a".repeat(actor), reason: Some("r".repeat(reason)) }.check().is_ok()
+    };
+    let (actor, reason) = (limits::ACTOR_BYTES, limits::REASON_BYTES);
+    assert!(fits(1, 0) && fits(actor - 1, reason - 1) && fits(actor, reason));
+    assert!(!fits(0, 0) && !fits(actor + 1, 0) && !fits(1, reason + 1));
+    let mut rig = Rig::with_seats(1);
+    let before = rig.core.next_seq();
+    let cause = Cause { actor: String::new(), reason: None };
+    let journal = JournalTail { seq: 0, chain: Digest([0; 32]) };
+    let refusal = refused(rig.ask(Input::MakeRequest { to: ReplyTo(0), cause, join: None, journal }));
+    assert_eq!((refusal.code, rig.core.next_seq()), (Code::InvalidRequest, before));
 }

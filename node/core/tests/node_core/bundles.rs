@@ -7,7 +7,7 @@ use leasehold_protocol::ids::NodeId;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_tests::vendor::{Offer, PoolOffer, RowOffer, Vendor};
 
-use crate::rig::{Rig, code, imported, refused, wish};
+use crate::rig::{Rig, cause, code, imported, refused, wish};
 
 fn cad(seats: u32) -> Vec<PoolOffer> {
     vec![PoolOffer::new(1, "cad", seats)]
@@ -34,7 +34,7 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
     let offer = rig.offer(vec![PoolOffer { rows: vec![wider], ..PoolOffer::new(1, "cad", 5) }]);
     let envelope = rig.answer(&offer);
     let hash = rig.core.state_hash();
-    let dry = Input::Import { to: ReplyTo(0), envelope, dry_run: true, accept_time: false };
+    let dry = Input::Import { to: ReplyTo(0), cause: cause(), envelope, dry_run: true, accept_time: false };
     let answer = imported(rig.ask(dry));
     assert_eq!(answer.result, ImportResult::WouldApply);
     assert!(answer.changes[0].starts_with("5 seats of cad until"), "{:?}", answer.changes);

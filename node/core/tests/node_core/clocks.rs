@@ -5,7 +5,7 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::time::{ClockReading, Stamp, UnixMs};
 use leasehold_tests::vendor::{DAY_MS, NOW};
 
-use crate::rig::{Rig, code, imported, wish};
+use crate::rig::{Rig, cause, code, imported, wish};
 
 fn tick(rig: &mut Rig) -> Stamp {
     let stamp = rig.core.stamp_of(&rig.now);
@@ -149,7 +149,8 @@ fn a_signed_time_far_ahead_needs_somebodys_word() {
         offer.time = Some((far, far));
         let envelope = rig.answer(&offer);
         let to = leasehold_node_core::ReplyTo(0);
-        let answer = imported(rig.ask(Input::Import { to, envelope, dry_run: false, accept_time }));
+        let answer =
+            imported(rig.ask(Input::Import { to, cause: cause(), envelope, dry_run: false, accept_time }));
         assert_eq!(answer.changes.iter().any(|change| change.contains("--accept-time")), !lifted);
         assert_eq!(far <= rig.core.stamp_of(&rig.now).floor, lifted);
         rig.restart();

@@ -1,8 +1,8 @@
 //! A core with a journal in memory, driven frame by frame as the shell drives it.
 
 use leasehold_node_core::{
-    Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply, ReplyTo,
-    SeatReply,
+    Cause, Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply,
+    ReplyTo, SeatReply,
 };
 use leasehold_protocol::api::{
     Denial, IdempotencyKey, ImportAnswer, JournalStatus, LeaseStatus, PoolStatus, StatusAnswer,
@@ -44,6 +44,7 @@ impl Rig {
         let vendor = Vendor::new(1);
         let mut rig = Self { core: NodeCore::new(), now, vendor, frames: Vec::new(), inputs: 0, serial: 0 };
         let initialise = Initialise {
+            cause: cause(),
             trust_root: rig.vendor.trust_root(),
             sign_key: TestKey::new(2).public_key().bytes(),
             tls_keys: vec![SpkiDigest([1; 32])],
@@ -118,14 +119,20 @@ impl Rig {
 
     pub(crate) fn request(&mut self) -> Request {
         let journal = JournalTail { seq: 0, chain: Digest([0; 32]) };
-        match self.ask(Input::MakeRequest { to: ReplyTo(0), join: None, journal }) {
+        match self.ask(Input::MakeRequest { to: ReplyTo(0), cause: cause(), join: None, journal }) {
             Reply::Request(request) => *request,
             other => panic!("{other:?}"),
         }
     }
 
     pub(crate) fn import(&mut self, envelope: Vec<u8>) -> Reply {
-        self.ask(Input::Import { to: ReplyTo(0), envelope, dry_run: false, accept_time: false })
+        self.ask(Input::Import {
+            to: ReplyTo(0),
+            cause: cause(),
+            envelope,
+            dry_run: false,
+            accept_time: false,
+        })
     }
 
     /// Request, bundle with these pools, import.
@@ -253,4 +260,9 @@ pub(crate) fn code(reply: &Reply) -> Code {
         Reply::Refused(problem) => problem.code,
         other => panic!("{other:?}"),
     }
+}
+
+/// Who acts in these tests.
+pub(crate) fn cause() -> Cause {
+    Cause { actor: "tester".to_owned(), reason: None }
 }
