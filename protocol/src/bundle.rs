@@ -9,6 +9,7 @@ use crate::code::Code;
 use crate::envelope::{Envelope, Verified, VerifyError, digest_of, verify};
 use crate::ids::PoolId;
 use crate::keys::PublicKey;
+use crate::limits;
 use crate::proof::check_certificate;
 use crate::trust_root::{RootError, TrustRoot};
 
@@ -145,7 +146,18 @@ impl OpenedBundle {
             "its head is of another status",
         )?;
         require(self.head.manifest == self.manifest.digest(), "its head names another manifest")?;
-        require(self.manifest.account == account, "its manifest is another account's")
+        require(self.manifest.account == account, "its manifest is another account's")?;
+        let revokes = !self.head.revoked.is_empty() || self.head.revocations.is_some();
+        require(!revokes, "its head revokes something, which this version cannot honour")?;
+        let least = self.head.min_grant_generation;
+        require(
+            self.grants.iter().all(|grant| least <= grant.generation),
+            "it holds a grant that its head revokes",
+        )?;
+        require(
+            self.head.min_node_version <= limits::READER_VERSION,
+            "its head asks for a newer version of the node",
+        )
     }
 
     /// Grants and pools are exactly the set the manifest names.

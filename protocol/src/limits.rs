@@ -1,5 +1,8 @@
 //! Every bound of the artefacts. Each is tested at limit − 1, limit and limit + 1.
 
+/// This version as heads name it: major << 16 | minor. A head that asks for a newer one is refused.
+pub const READER_VERSION: u32 = 1;
+
 /// Bytes of one envelope, except manifest and bundle.
 pub const ENVELOPE_BYTES: usize = 64 * 1024;
 /// Bytes of a manifest or bundle envelope.

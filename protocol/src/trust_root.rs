@@ -1,6 +1,6 @@
 //! The trust root a verifier stands on, and its one-step advance to the next version.
 
-use crate::artefact::{Caps, KeyState, Kind, Role, Root};
+use crate::artefact::{Caps, KeyState, Kind, Role, Root, RootKey};
 use crate::canonical::{self, CodecError};
 use crate::code::Code;
 use crate::envelope::{Candidate, Envelope, KeyRing, Realm, Verified, VerifyError, verify};
@@ -144,7 +144,15 @@ fn ring(root: &Root, realm: Realm, kind: Kind) -> KeyRing {
 
 fn candidates(root: &Root, role: Role) -> Vec<Candidate> {
     let Some(entry) = root.role(role) else { return Vec::new() };
-    let keys = entry.keys.iter().filter_map(|&id| root.key(id)).filter(|key| key.state != KeyState::Prepared);
+    // A retired key keeps what it signed in time; the next root it signs no more. What a key with a cutoff signed needs
+    // a log proof, which this version cannot check: nothing of it is accepted.
+    let signs = |key: &&RootKey| match key.state {
+        KeyState::Prepared => false,
+        KeyState::Active => true,
+        KeyState::Retired => role != Role::Root,
+    };
+    let cut_off = |id| root.cutoffs.iter().any(|cutoff| cutoff.key_id == id);
+    let keys = entry.keys.iter().filter(|&&id| !cut_off(id)).filter_map(|&id| root.key(id)).filter(signs);
     keys.filter_map(|key| {
         let public = PublicKey::admit(key.public_key).ok()?;
         let window = match role {

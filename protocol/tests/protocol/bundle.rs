@@ -1,11 +1,14 @@
 //! SPEC BND: a bundle is opened whole or not at all.
 
-use leasehold_protocol::artefact::{Answers, Artefact, Bundle, Item, Kind, ManifestEntry, Role, Seats};
+use leasehold_protocol::artefact::{
+    Answers, Artefact, Bundle, Item, Kind, ManifestEntry, RevokedSerials, Role, Seats,
+};
 use leasehold_protocol::bundle::{BundleError, open_bundle};
 use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::{Mode, Realm, RealmId, VerifyError};
 use leasehold_protocol::ids::{AccountId, AllocationId, GrantId, NodeId, PoolId};
+use leasehold_protocol::limits;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::trust_root::RootError;
 
@@ -127,6 +130,19 @@ const FACTS: &[(Change, &str)] = &[
     (|w| w.head.root_version = 2, "its head names another root"),
     (|w| w.head.status_generation = 2, "its head is of another status"),
     (|w| w.head.account = other_account(), "its head is another account's"),
+    (
+        |w| w.head.revoked = vec![RevokedSerials { kind: Kind::Pool.number(), gaps: vec![1] }],
+        "its head revokes something, which this version cannot honour",
+    ),
+    (
+        |w| w.head.revocations = Some(Digest([9; 32])),
+        "its head revokes something, which this version cannot honour",
+    ),
+    (|w| w.head.min_grant_generation = w.grant.generation + 1, "it holds a grant that its head revokes"),
+    (
+        |w| w.head.min_node_version = limits::READER_VERSION + 1,
+        "its head asks for a newer version of the node",
+    ),
     (|w| w.manifest.account = other_account(), "its manifest is another account's"),
     (|w| w.grant.account = other_account(), "it holds another account's grant"),
     (|w| w.pool.account = other_account(), "it holds another account's pool"),

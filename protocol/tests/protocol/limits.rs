@@ -5,6 +5,7 @@ use leasehold_protocol::artefact::{
     Artefact, Binding, Cutoff, Extension, Item, Limit, LimitValue, Malformed, ManifestEntry, PoolUsage,
     Released, RevokedSerials, Role, RoleKeys, SeatProof, Seats, TtlBounds,
 };
+use leasehold_protocol::bundle::open_bundle;
 use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
 use leasehold_protocol::ids::{AccountId, PoolId, ProductId};
 use leasehold_protocol::keys::KeyId;
@@ -305,6 +306,16 @@ fn extensions() {
         w.head.ext.0 = vec![extension(1, n)];
         w.head.check()
     });
+}
+
+#[test]
+fn the_version_a_head_asks_for() {
+    let opens = |version| {
+        let world = World::with(|w| w.head.min_node_version = version);
+        open_bundle(&world.trust(), &world.sealed_bundle()).is_ok()
+    };
+    let ours = limits::READER_VERSION;
+    assert!(opens(ours - 1) && opens(ours) && !opens(ours + 1));
 }
 
 /// A constant that nobody tests is found here: each name stands in one of the test files.

@@ -1,7 +1,7 @@
 //! SPEC ROOT: what a trust root says, and how a verifier comes from one to the next.
 
-use leasehold_protocol::artefact::{Artefact, Kind, Role, Root, RootKey};
-use leasehold_protocol::envelope::{Mode, Realm, RealmId, VerifyError};
+use leasehold_protocol::artefact::{Artefact, Cutoff, Grant, KeyState, Kind, Role, Root, RootKey};
+use leasehold_protocol::envelope::{Mode, Realm, RealmId, VerifyError, verify};
 use leasehold_protocol::keys::PublicKeyBytes;
 use leasehold_protocol::trust_root::{RootError, TrustRoot};
 
@@ -161,4 +161,23 @@ fn kinds_that_nodes_sign_have_no_key_in_a_root() {
         let ring = format!("{:?}", trust.ring(kind));
         assert!(ring.contains("candidates: {}"), "{kind}");
     }
+}
+
+#[test]
+fn retired_root_keys_and_keys_with_a_cutoff_sign_no_more() {
+    let retired = World::with(|w| {
+        w.add_key(Role::Root, "root-2");
+        w.key_mut("root-2").state = KeyState::Retired;
+    });
+    let next = Root { version: 2, ..retired.root.clone() };
+    let after = |trust: &TrustRoot, signer| trust.advance(&sealed(&REALM, &next, &[signer])).map(|_| ());
+    assert_eq!(after(&retired.trust(), "root-2"), Err(VerifyError::Threshold { found: 0, needed: 1 }.into()));
+    assert_eq!(after(&retired.trust(), "root"), Ok(()));
+
+    let cut = World::with(|w| {
+        w.root.cutoffs = vec![Cutoff { key_id: key("grant").id(), log_index: u64::MAX }];
+    });
+    let grant = sealed(&REALM, &cut.grant, &["grant"]);
+    let verdict = verify::<Grant>(&grant, &cut.trust().ring(Kind::Grant)).map(|_| ());
+    assert_eq!(verdict, Err(VerifyError::UnknownKey(key("grant").id())));
 }
