@@ -139,6 +139,7 @@ impl WriterLoop {
             self.show(&now);
             self.watchdog.feed(&now);
         }
+        self.write_last_tick()?;
         self.store.home.close().map_err(Fatal::Journal)
     }
 
@@ -160,6 +161,14 @@ impl WriterLoop {
             return commit.finish();
         }
         self.last_tick_ms = now.boottime_ms;
+        commit.decide(Input::Tick)?;
+        commit.write()
+    }
+
+    /// What was counted and not written yet is written at the end.
+    fn write_last_tick(&mut self) -> Result<(), Fatal> {
+        let now = leasehold_clock::read().map_err(Fatal::Clock)?;
+        let mut commit = Commit::begin(&mut self.store, now);
         commit.decide(Input::Tick)?;
         commit.write()
     }

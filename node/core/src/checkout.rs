@@ -131,6 +131,10 @@ impl NodeCore {
         if grant.grace_end() <= best {
             return Err(NoPromise { code: Code::Expired, bound: grant.grace_end() });
         }
+        if !grant.bindings.is_empty() {
+            // No fingerprint is asked for yet: what cannot be checked is not allowed.
+            return Err(NoPromise { code: Code::BindingMismatch, bound: grant.not_after });
+        }
         Ok(grant.not_after <= best)
     }
 
@@ -232,10 +236,10 @@ impl NodeCore {
     ) -> Option<Choice> {
         let rows: Vec<RowIndex> = candidate.rows.iter().map(|&(row, _)| row).collect();
         let seats = match candidate.entry.pool.seats {
-            PoolSeats::Unlimited => self.unlimited_seats(*rows.first()?),
+            PoolSeats::Unlimited => self.unlimited_seats(candidate.index, *rows.first()?),
             PoolSeats::Value(_) => {
-                let evictable = |lease: &Lease| self.has_run_out(lease);
-                seats::choose(&self.ledger, provision, candidate.index, &rows, checkout.count, evictable)?
+                let run_out = || self.run_out(candidate.index);
+                seats::choose(&self.ledger, provision, candidate.index, &rows, checkout.count, run_out)?
             }
         };
         let &(_, ttl_ms) = candidate.rows.iter().find(|(row, _)| *row == seats.row)?;
@@ -243,14 +247,13 @@ impl NodeCore {
     }
 
     /// There is always a seat. Nobody waits for those of run-out leases, but memory does: each grant ends a few.
-    fn unlimited_seats(&self, row: RowIndex) -> Seats {
-        let run_out = self.ledger.under_row(row).take_while(|lease| self.has_run_out(lease));
-        let evicted = run_out.take(limits::UNLIMITED_EVICTIONS).map(|lease| lease.grant).collect();
+    fn unlimited_seats(&self, pool: PoolIndex, row: RowIndex) -> Seats {
+        let evicted = self.run_out(pool).take(limits::UNLIMITED_EVICTIONS).map(|lease| lease.grant).collect();
         Seats { row, slots: SlotSet::EMPTY, evicted }
     }
 
-    pub(crate) fn has_run_out(&self, lease: &Lease) -> bool {
-        seats::has_run_out(lease, self.clock.svc(), self.rules.reclaim_waits_for_grace)
+    fn run_out(&self, pool: PoolIndex) -> impl Iterator<Item = &Lease> {
+        self.ledger.run_out(pool, self.clock.svc(), self.rules.reclaim_waits_for_grace)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one lease is made of all of these, once")]
@@ -343,28 +346,28 @@ impl NodeCore {
 
     /// Every seat is taken: by whom, until when at the earliest, and what would help.
     fn exhausted(&self, provision: &Provision, open: &[Candidate<'_>], checkout: &Checkout) -> Denial {
-        let svc = self.clock.svc();
-        let mut leases: Vec<&Lease> =
-            open.iter().flat_map(|candidate| self.ledger.of_pool(provision, candidate.index)).collect();
-        leases.sort_by_key(|lease| (lease.deadline, lease.grant));
-        let used = seats::in_use(&leases, svc, self.rules.reclaim_waits_for_grace);
-        let seats: u32 = open.iter().flat_map(|c| &c.rows).map(|(row, _)| slots_of(provision, *row)).sum();
+        let (svc, grace) = (self.clock.svc(), self.rules.reclaim_waits_for_grace);
+        let used =
+            open.iter().fold(0_u32, |sum, c| sum.saturating_add(self.ledger.in_use(c.index, svc, grace)));
+        let rows = open.iter().flat_map(|c| &c.rows);
+        let seats = rows.fold(0_u32, |sum, (row, _)| sum.saturating_add(slots_of(provision, *row)));
         let what = checkout.product.clone().unwrap_or_else(|| "the pool".to_owned());
         let detail = match (seats, checkout.count) {
             (0, _) => format!("this node holds no seats of {what}"),
             (_, 1) => format!("all {seats} seats of {what} on this node are in use"),
+            (_, count) if seats < count => format!("{count} seats of {what} asked, this node holds {seats}"),
             (_, count) => format!("{count} seats of {what} asked, {used} of {seats} on this node are in use"),
         };
-        let hint = if seats == 0 {
-            "ask the vendor to allocate seats to this node"
-        } else {
-            "release a seat or wait"
-        };
+        let never = seats < checkout.count;
+        let hint =
+            if never { "ask the vendor to allocate seats to this node" } else { "release a seat or wait" };
         let mut denial = denial(Code::PoolExhausted, detail, hint);
-        let earliest = leases.first().map(|lease| lease.deadline.plus(lease.grace_ms()).since(svc).max(0));
+        let oldest = open.iter().filter_map(|c| self.ledger.of_pool(c.index).next());
+        let earliest = oldest.map(|lease| lease.reclaim_at.since(svc).max(0)).min().filter(|_| !never);
         denial.retry_after_ms = earliest;
-        let holder = |lease: &&Lease| self.holders.get(lease.granted.holder).map(ToString::to_string);
-        denial.held_by = leases.iter().filter_map(holder).take(limits::DENIAL_HOLDERS).collect();
+        let holders = open.iter().flat_map(|c| self.ledger.of_pool(c.index).take(limits::DENIAL_HOLDERS));
+        let holder = |lease: &Lease| self.holders.get(lease.granted.holder).map(ToString::to_string);
+        denial.held_by = holders.filter_map(holder).take(limits::DENIAL_HOLDERS).collect();
         denial.would_allow = match earliest {
             Some(ms) => vec![
                 "a release".to_owned(),
@@ -401,6 +404,10 @@ impl NodeCore {
                 self.clock.wall(),
                 span(bound.since(self.clock.wall()))
             ),
+            Code::Draining => "the bundle applied last no longer gives this node the lease's seat".to_owned(),
+            Code::BindingMismatch => {
+                "the grant is bound to machines, which this version cannot check".to_owned()
+            }
             _ => format!(
                 "the clock says {}, and nothing bounds how late it is (proven: {bound})",
                 self.clock.wall()
@@ -411,6 +418,12 @@ impl NodeCore {
             Code::Expired => ("ask the vendor to renew the grant", "a renewed grant"),
             Code::ManifestStale | Code::AllocationEnded => {
                 ("make a request and import the vendor's bundle", "a bundle with a longer allocation")
+            }
+            Code::Draining => {
+                ("use the lease to its end, then check out again", "a bundle that gives the seat back")
+            }
+            Code::BindingMismatch => {
+                ("ask the vendor for a grant without bindings", "a grant without bindings")
             }
             _ => (
                 "set this machine's clock right, or import a fresh bundle",

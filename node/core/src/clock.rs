@@ -47,6 +47,7 @@ pub(crate) struct Clock {
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     value: UnixMs,
+    wall: UnixMs,
     boottime_ms: i64,
     slew_ms: i64,
 }
@@ -55,6 +56,7 @@ struct Anchor {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     boot_id: BootId,
+    wall: UnixMs,
     boottime_ms: i64,
     slew_ms: i64,
 }
@@ -95,7 +97,7 @@ impl Clock {
             self.unbounded_ms = self.unbounded_ms.saturating_add(stamp.svc.since(last.svc));
         }
         let (at, slew) = (stamp.boottime_ms, stamp.slew_ms);
-        let here = |value| Some(Anchor { value, boottime_ms: at, slew_ms: slew });
+        let here = |value| Some(Anchor { value, wall: stamp.wall, boottime_ms: at, slew_ms: slew });
         let earlier = self.floor();
         let predicted_low =
             self.floor.filter(|_| same_boot).map(|anchor| anchor.carried_low(at, slew).max(earlier));
@@ -121,14 +123,14 @@ impl Clock {
         if !self.believes(time, accepted) {
             return false;
         }
-        let here = |value| Some(Anchor { value, boottime_ms: last.boottime_ms, slew_ms: last.slew_ms });
+        let (wall, boottime_ms, slew_ms) = (last.wall, last.boottime_ms, last.slew_ms);
+        let here = |value| Some(Anchor { value, wall, boottime_ms, slew_ms });
         let floor = last.floor.max(time.earliest);
         if last.floor < floor {
             self.floor = here(floor);
         }
         let asked = asked.filter(|moment| moment.boot_id == last.boot_id);
-        let latest =
-            asked.map(|moment| moment.anchor(time.latest).carried_high(last.boottime_ms, last.slew_ms));
+        let latest = asked.map(|moment| moment.anchor(time.latest).bound(wall, boottime_ms, slew_ms));
         let hi = [latest, Some(last.hi)].into_iter().flatten().filter(|&bound| floor <= bound).min();
         let hi = hi.unwrap_or(UnixMs::MAX);
         if hi != last.hi {
@@ -190,7 +192,12 @@ impl Clock {
 
     /// Where the present frame stands.
     pub(crate) fn moment(&self) -> Option<Moment> {
-        self.last.map(|s| Moment { boot_id: s.boot_id, boottime_ms: s.boottime_ms, slew_ms: s.slew_ms })
+        self.last.map(|s| Moment {
+            boot_id: s.boot_id,
+            wall: s.wall,
+            boottime_ms: s.boottime_ms,
+            slew_ms: s.slew_ms,
+        })
     }
 
     pub(crate) fn quality(&self) -> ClockQuality {
@@ -209,32 +216,29 @@ impl Clock {
         })
     }
 
-    /// The lowest valid upper bound. A wall clock that jumped forward may have been right all along (a paused machine
-    /// looks the same), so it voids what was carried; one that jumped back voids nothing.
+    /// The lowest valid upper bound. A wall clock that fell back takes nothing away from what was carried, and one that
+    /// is SUSPECT gives nothing by itself.
     fn hi_of(&self, now: &ClockReading, same_boot: Option<&Stamp>, floor: UnixMs, suspect: bool) -> UnixMs {
-        let by_wall = |error_ms| now.wall_ms.plus(error_ms);
-        let jumped_forward = same_boot.is_some_and(|last| {
-            let running = now.boottime_ms.saturating_sub(last.boottime_ms);
-            now.wall_ms.since(last.wall).saturating_sub(running) > TOLERANCE_MS
-        });
-        let bounds = if jumped_forward {
-            [None, Some(by_wall(DAY_MS))]
-        } else {
-            let carried = self.hi.filter(|_| same_boot.is_some());
-            let afresh =
-                same_boot.is_none_or(|last| last.suspect || (now.kernel_synced && !last.kernel_synced));
-            let error_ms =
-                if now.kernel_synced { TOLERANCE_MS.saturating_add(now.maxerror_ms.max(0)) } else { DAY_MS };
-            [
-                carried.map(|anchor| anchor.carried_high(now.boottime_ms, now.slew_ms())),
-                (afresh && !suspect).then(|| by_wall(error_ms)),
-            ]
-        };
-        bounds.into_iter().flatten().filter(|&bound| floor <= bound).min().unwrap_or(UnixMs::MAX)
+        let anchor = self.hi.filter(|_| same_boot.is_some());
+        let carried = anchor.map(|anchor| anchor.bound(now.wall_ms, now.boottime_ms, now.slew_ms()));
+        let afresh = same_boot.is_none_or(|last| last.suspect || (now.kernel_synced && !last.kernel_synced));
+        let error_ms =
+            if now.kernel_synced { TOLERANCE_MS.saturating_add(now.maxerror_ms.max(0)) } else { DAY_MS };
+        let by_wall = (afresh && !suspect).then(|| now.wall_ms.plus(error_ms));
+        [carried, by_wall].into_iter().flatten().filter(|&bound| floor <= bound).min().unwrap_or(UnixMs::MAX)
     }
 }
 
 impl Anchor {
+    /// The upper bound at a later reading of the same boot. If the wall clock gained on running time since, the
+    /// machine may have been paused: then it is no less than the wall clock and its error.
+    fn bound(&self, wall: UnixMs, boottime_ms: i64, slew_ms: i64) -> UnixMs {
+        let ran_ms = boottime_ms.saturating_sub(self.boottime_ms);
+        let gained_ms = wall.since(self.wall).saturating_sub(ran_ms);
+        let carried = self.carried_high(boottime_ms, slew_ms);
+        if gained_ms > TOLERANCE_MS { carried.max(wall.plus(DAY_MS)) } else { carried }
+    }
+
     /// The lower bound, carried on: running time less what NTP may have added, of an oscillator that may be fast.
     fn carried_low(&self, boottime_ms: i64, slew_ms: i64) -> UnixMs {
         let ran = boottime_ms.saturating_sub(self.boottime_ms);
@@ -255,7 +259,7 @@ impl Anchor {
 
 impl Moment {
     fn anchor(&self, value: UnixMs) -> Anchor {
-        Anchor { value, boottime_ms: self.boottime_ms, slew_ms: self.slew_ms }
+        Anchor { value, wall: self.wall, boottime_ms: self.boottime_ms, slew_ms: self.slew_ms }
     }
 }
 

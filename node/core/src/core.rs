@@ -20,7 +20,7 @@ use crate::denial::{PendingDenials, RecentDenials};
 use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
 use crate::input::{Initialise, Input, ReplyTo};
 use crate::interner::Interner;
-use crate::ledger::{Lease, Ledger};
+use crate::ledger::{Lease, Ledger, grace_ms};
 use crate::limits;
 use crate::provision::{Provision, extend_roots};
 use crate::record::{EndCause, LeaseGranted, Record};
@@ -333,6 +333,7 @@ impl NodeCore {
             ttl_ms: granted.deadline.since(svc),
             since: svc,
             deadline: granted.deadline,
+            reclaim_at: granted.deadline.plus(grace_ms(granted.deadline.since(svc))),
             issued: (granted.issued_floor, granted.issued_hi),
             flags: granted.flags,
             place,
@@ -349,6 +350,7 @@ impl NodeCore {
         self.ledger.update(grant, |lease| {
             lease.deadline = lease.deadline.plus(longer_ms);
             lease.ttl_ms = lease.deadline.since(svc);
+            lease.reclaim_at = lease.reclaim_at.max(lease.deadline.plus(grace_ms(lease.ttl_ms)));
             (lease.since, lease.issued, lease.flags) = (svc, issued, flags);
             (lease.renewal, lease.row, lease.place) = (seq, row, place);
         });

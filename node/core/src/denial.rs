@@ -44,17 +44,14 @@ impl PendingDenials {
         self.0.values().map(|(_, since)| since.plus(limits::DENIAL_ROLL_UP_MS)).min()
     }
 
-    /// Takes the roll-ups out.
+    /// Takes roll-ups out, no more than one frame has room for.
     pub(crate) fn drain(&mut self) -> Vec<Record> {
-        let pending = std::mem::take(&mut self.0);
-        let record = |((pool, code), (count, since))| Record::Denied {
-            pool,
-            code,
-            group: String::new(),
-            count,
-            since,
-        };
-        pending.into_iter().map(record).collect()
+        let mut records = Vec::new();
+        while records.len() < limits::DENIAL_ROLL_UPS {
+            let Some(((pool, code), (count, since))) = self.0.pop_first() else { break };
+            records.push(Record::Denied { pool, code, group: String::new(), count, since });
+        }
+        records
     }
 
     pub(crate) fn of_pool(&self, pool: PoolIndex) -> u64 {

@@ -10,7 +10,7 @@ use leasehold_protocol::time::{SvcMs, UnixMs};
 use crate::effect::TicketPlace;
 use crate::input::Principal;
 use crate::limits;
-use crate::provision::{PoolIndex, Provision, RowIndex};
+use crate::provision::{PoolIndex, RowIndex};
 use crate::record::{EndCause, LeaseGranted};
 
 /// A lease that has not ended.
@@ -29,6 +29,8 @@ pub(crate) struct Lease {
     pub(crate) since: SvcMs,
     /// End of the promise.
     pub(crate) deadline: SvcMs,
+    /// From when on the seat may be given to somebody else: the latest deadline + G of all its promises.
+    pub(crate) reclaim_at: SvcMs,
     /// Bounds of true time when that was.
     pub(crate) issued: (UnixMs, UnixMs),
     /// As in the ticket.
@@ -39,10 +41,16 @@ pub(crate) struct Lease {
     pub(crate) acquired_at: UnixMs,
 }
 
+/// Server grace G: a tenth of the life, at least five seconds.
+pub(crate) fn grace_ms(ttl_ms: i64) -> i64 {
+    (ttl_ms / 10).max(limits::GRACE_MIN_MS)
+}
+
 impl Lease {
-    /// Server grace G: a tenth of the life, at least five seconds.
-    pub(crate) fn grace_ms(&self) -> i64 {
-        (self.ttl_ms / 10).max(limits::GRACE_MIN_MS)
+    /// Whether the seat may be given to somebody else: svc ≥ deadline + G.
+    pub(crate) fn has_run_out(&self, svc: SvcMs, grace: bool) -> bool {
+        let from = if grace { self.reclaim_at } else { self.deadline };
+        from <= svc
     }
 }
 
@@ -63,8 +71,10 @@ pub(crate) struct Ledger {
     by_id: BTreeMap<LeaseId, Seq>,
     by_key: BTreeMap<[u8; 16], Seq>,
     pools: BTreeMap<PoolIndex, PoolLedger>,
-    /// Leases by the row they are under.
-    by_row: BTreeMap<RowIndex, BTreeSet<(SvcMs, Seq)>>,
+    /// Leases of each pool, the oldest deadline first.
+    by_deadline: BTreeMap<PoolIndex, BTreeSet<(SvcMs, Seq)>>,
+    /// How many leases are under each row.
+    under_row: BTreeMap<RowIndex, u32>,
     ended: VecDeque<Seq>,
     ended_by_grant: BTreeMap<Seq, Ended>,
     ended_by_id: BTreeMap<LeaseId, Seq>,
@@ -95,7 +105,8 @@ impl Ledger {
             by_id: BTreeMap::new(),
             by_key: BTreeMap::new(),
             pools: BTreeMap::new(),
-            by_row: BTreeMap::new(),
+            by_deadline: BTreeMap::new(),
+            under_row: BTreeMap::new(),
             ended: VecDeque::new(),
             ended_by_grant: BTreeMap::new(),
             ended_by_id: BTreeMap::new(),
@@ -142,22 +153,27 @@ impl Ledger {
         self.pools.entry(index).or_default()
     }
 
-    /// Leases under a row, the oldest deadline first.
-    pub(crate) fn under_row(&self, row: RowIndex) -> impl Iterator<Item = &Lease> {
-        self.by_row.get(&row).into_iter().flatten().filter_map(|(_, grant)| self.leases.get(grant))
+    /// Leases of a pool, the oldest deadline first.
+    pub(crate) fn of_pool(&self, pool: PoolIndex) -> impl Iterator<Item = &Lease> {
+        self.by_deadline.get(&pool).into_iter().flatten().filter_map(|(_, grant)| self.leases.get(grant))
     }
 
-    /// Leases of a pool, the oldest deadline first.
-    pub(crate) fn of_pool<'a>(&'a self, provision: &'a Provision, pool: PoolIndex) -> Vec<&'a Lease> {
-        let rows = provision.rows.iter().filter(|(_, row)| row.pool_index == pool);
-        let mut leases: Vec<&Lease> = rows.flat_map(|(&index, _)| self.under_row(index)).collect();
-        leases.sort_by_key(|lease| (lease.deadline, lease.grant));
-        leases
+    /// Leases of a pool whose seats may be given to somebody else, the oldest deadline first. Touches no other lease
+    /// than those past their deadline.
+    pub(crate) fn run_out(&self, pool: PoolIndex, svc: SvcMs, grace: bool) -> impl Iterator<Item = &Lease> {
+        let past = self.of_pool(pool).take_while(move |lease| lease.deadline <= svc);
+        past.filter(move |lease| lease.has_run_out(svc, grace))
+    }
+
+    /// How many of a pool's seats are counted: those of leases that have not run out.
+    pub(crate) fn in_use(&self, pool: PoolIndex, svc: SvcMs, grace: bool) -> u32 {
+        let all = self.pool(pool).map_or(0, |pool| pool.seats);
+        self.run_out(pool, svc, grace).fold(all, |seats, lease| seats.saturating_sub(lease.granted.count))
     }
 
     /// Whether any lease is under the row.
     pub(crate) fn uses_row(&self, row: RowIndex) -> bool {
-        self.by_row.get(&row).is_some_and(|leases| !leases.is_empty())
+        self.under_row.contains_key(&row)
     }
 
     pub(crate) fn insert(&mut self, lease: Lease) {
@@ -169,23 +185,18 @@ impl Ledger {
         pool.granted = pool.granted.saturating_add(1);
         self.by_id.insert(lease.granted.lease, grant);
         self.by_key.insert(lease.granted.key, grant);
-        self.by_row.entry(lease.row).or_default().insert((lease.deadline, grant));
+        self.index(lease.granted.pool, lease.row, lease.deadline, grant);
         self.leases.insert(grant, lease);
     }
 
     /// Changes a lease's deadline or row, keeping the indexes true.
     pub(crate) fn update(&mut self, grant: Seq, change: impl FnOnce(&mut Lease)) {
         let Some(lease) = self.leases.get_mut(&grant) else { return };
-        let old = (lease.row, lease.deadline);
+        let (pool, row, deadline) = (lease.granted.pool, lease.row, lease.deadline);
         change(lease);
-        let new = (lease.row, lease.deadline);
-        if let Some(leases) = self.by_row.get_mut(&old.0) {
-            leases.remove(&(old.1, grant));
-            if leases.is_empty() {
-                self.by_row.remove(&old.0);
-            }
-        }
-        self.by_row.entry(new.0).or_default().insert((new.1, grant));
+        let (new_row, new_deadline) = (lease.row, lease.deadline);
+        self.unindex(pool, row, deadline, grant);
+        self.index(pool, new_row, new_deadline, grant);
     }
 
     pub(crate) fn end(&mut self, grant: Seq, cause: EndCause) -> Option<Lease> {
@@ -193,17 +204,30 @@ impl Ledger {
         let granted = &lease.granted;
         self.by_id.remove(&granted.lease);
         self.by_key.remove(&granted.key);
-        if let Some(leases) = self.by_row.get_mut(&lease.row) {
-            leases.remove(&(lease.deadline, grant));
-            if leases.is_empty() {
-                self.by_row.remove(&lease.row);
-            }
-        }
+        self.unindex(granted.pool, lease.row, lease.deadline, grant);
         let pool = self.pool_mut(granted.pool);
         pool.used.remove_all(&granted.slots);
         pool.seats = pool.seats.saturating_sub(granted.count);
         self.remember(grant, &lease, cause);
         Some(lease)
+    }
+
+    fn index(&mut self, pool: PoolIndex, row: RowIndex, deadline: SvcMs, grant: Seq) {
+        self.by_deadline.entry(pool).or_default().insert((deadline, grant));
+        let leases = self.under_row.entry(row).or_default();
+        *leases = leases.saturating_add(1);
+    }
+
+    fn unindex(&mut self, pool: PoolIndex, row: RowIndex, deadline: SvcMs, grant: Seq) {
+        if let Some(leases) = self.by_deadline.get_mut(&pool) {
+            leases.remove(&(deadline, grant));
+        }
+        if let Some(leases) = self.under_row.get_mut(&row) {
+            *leases = leases.saturating_sub(1);
+            if *leases == 0 {
+                self.under_row.remove(&row);
+            }
+        }
     }
 
     fn remember(&mut self, grant: Seq, lease: &Lease, cause: EndCause) {

@@ -14,6 +14,8 @@ pub const ACTOR_BYTES: usize = 128;
 pub const REASON_BYTES: usize = 1024;
 /// Denials are journaled as roll-ups of this span.
 pub const DENIAL_ROLL_UP_MS: i64 = 60_000;
+/// Roll-ups that one input writes.
+pub const DENIAL_ROLL_UPS: usize = 32;
 /// Least life worth granting; less is `ALLOCATION_ENDED`.
 pub const LEASE_MIN_MS: i64 = 60_000;
 /// Server grace G is a tenth of the TTL, but at least this.

@@ -73,12 +73,16 @@ impl Promises<'_> {
     fn without_bound(&self, row: &Row) -> Result<(), NoPromise> {
         let allocation = &row.allocation;
         let used_ms = self.clock.unbounded_ms().saturating_sub(row.unbounded_from_ms);
-        let budget = allocation.fixed && used_ms < allocation.suspect_budget_ms;
+        let budget = allocation.fixed && !self.requires_clock(row) && used_ms < allocation.suspect_budget_ms;
         if budget && self.clock.floor() < allocation.not_after {
             return self.offline(row);
         }
         let code = if self.clock.rolled_back() { Code::ClockRolledBack } else { Code::ClockUntrusted };
         Err(NoPromise { code, bound: self.clock.floor() })
+    }
+
+    fn requires_clock(&self, row: &Row) -> bool {
+        self.provision.pools.get(&row.pool_index).is_none_or(|entry| entry.pool.require_clock)
     }
 
     fn offline(&self, row: &Row) -> Result<(), NoPromise> {

@@ -82,7 +82,7 @@ pub enum Record {
         pool: Option<u32>,
         /// Why.
         code: Code,
-        /// Interned nowhere: holders' users, cut to the roll-up's group.
+        /// Group of the site's policy that the holders are in; empty as long as a site has no policy.
         group: String,
         /// How many.
         count: u32,

@@ -4,6 +4,7 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::UnixMs;
 
 use crate::core::{NodeCore, refuse, reply, unknown_lease};
 use crate::effect::{Effects, Reply};
@@ -56,11 +57,11 @@ impl NodeCore {
 
     /// By how much the deadline can move. It never moves back.
     fn longer_ms(&self, lease: &Lease) -> Result<i64, NoPromise> {
-        let ended = NoPromise { code: Code::AllocationEnded, bound: self.clock.floor() };
-        let provision = self.provision.as_ref().ok_or(ended)?;
-        let entry = provision.pools.get(&lease.granted.pool).filter(|entry| entry.live).ok_or(ended)?;
+        let withdrawn = NoPromise { code: Code::Draining, bound: UnixMs::MAX };
+        let provision = self.provision.as_ref().ok_or(withdrawn)?;
+        let entry = provision.pools.get(&lease.granted.pool).filter(|entry| entry.live).ok_or(withdrawn)?;
         self.check_grant(entry)?;
-        let row = self.row_for_renewal(lease).and_then(|row| provision.rows.get(&row)).ok_or(ended)?;
+        let row = self.row_for_renewal(lease).and_then(|row| provision.rows.get(&row)).ok_or(withdrawn)?;
         let ttl_ms = self.promises(provision).fresh(row, i64::from(lease.granted.wish_ttl_ms))?;
         let deadline = self.clock.svc().plus(ttl_ms);
         if deadline < lease.deadline {

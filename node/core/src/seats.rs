@@ -6,7 +6,6 @@ use leasehold_protocol::slots::{SlotRange, SlotSet};
 use crate::ledger::{Lease, Ledger};
 use crate::provision::{PoolIndex, Provision, RowIndex};
 use leasehold_protocol::seq::Seq;
-use leasehold_protocol::time::SvcMs;
 
 /// Seats chosen for a checkout, and the run-out leases that must end for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +17,17 @@ pub(crate) struct Seats {
 
 /// The lowest free slots of the first row that has enough; else those and the slots of run-out leases, the oldest
 /// deadline first, of the first row where that is enough.
-pub(crate) fn choose(
+pub(crate) fn choose<'l, R>(
     ledger: &Ledger,
     provision: &Provision,
     pool: PoolIndex,
     rows: &[RowIndex],
     count: u32,
-    evictable: impl Fn(&Lease) -> bool,
-) -> Option<Seats> {
+    run_out: impl Fn() -> R,
+) -> Option<Seats>
+where
+    R: Iterator<Item = &'l Lease>,
+{
     let used = ledger.pool(pool).map(|pool| pool.used.clone()).unwrap_or_default();
     let free = |row: &RowIndex| provision.rows.get(row).map(|r| r.allocation.slots.without(&used));
     for &row in rows {
@@ -33,34 +35,23 @@ pub(crate) fn choose(
             return Some(Seats { row, slots, evicted: Vec::new() });
         }
     }
-    let run_out: Vec<&Lease> =
-        ledger.of_pool(provision, pool).into_iter().filter(|lease| evictable(lease)).collect();
     rows.iter().find_map(|&row| {
         let all = &provision.rows.get(&row)?.allocation.slots;
-        let (mut free, mut evicted) = (free(&row)?, Vec::new());
-        for lease in run_out.iter().filter(|lease| all.intersects(&lease.granted.slots)) {
+        let (mut free, mut ended) = (free(&row)?, Vec::new());
+        for lease in run_out().filter(|lease| all.intersects(&lease.granted.slots)) {
             free.insert_all(&lease.granted.slots);
-            evicted.push(lease.grant);
+            ended.push(lease);
             // A lease may reach beyond this row; what lies outside is free then, but not this row's to give.
             let own = intersection(&free, all);
             if let Some(slots) = pick(&own, count) {
+                // Those in the way to few enough ranges are not needed for it.
+                let needed = ended.iter().filter(|lease| lease.granted.slots.intersects(&slots));
+                let evicted = needed.map(|lease| lease.grant).collect();
                 return Some(Seats { row, slots, evicted });
             }
         }
         None
     })
-}
-
-/// How many of a pool's seats are counted: those of leases that have not run out.
-pub(crate) fn in_use(leases: &[&Lease], svc: SvcMs, grace: bool) -> u32 {
-    let counted = leases.iter().filter(|lease| !has_run_out(lease, svc, grace));
-    counted.fold(0, |sum, lease| sum.saturating_add(lease.granted.count))
-}
-
-/// Whether the seat may be given to somebody else: svc ≥ deadline + G.
-pub(crate) fn has_run_out(lease: &Lease, svc: SvcMs, grace: bool) -> bool {
-    let grace_ms = if grace { lease.grace_ms() } else { 0 };
-    lease.deadline.plus(grace_ms) <= svc
 }
 
 /// The lowest `count` slots; if these lie in more ranges than a ticket holds, the largest ranges first.

@@ -13,7 +13,6 @@ use crate::clock::{Clock, ClockQuality};
 use crate::core::NodeCore;
 use crate::ledger::Lease;
 use crate::provision::{PoolEntry, PoolIndex, Provision};
-use crate::seats;
 use crate::trust::Trust;
 
 impl NodeCore {
@@ -82,7 +81,6 @@ impl NodeCore {
         entry: &PoolEntry,
         clock: &Clock,
     ) -> PoolStatus {
-        let leases = self.ledger.of_pool(provision, index);
         let rows: Vec<_> = entry.rows.iter().filter_map(|row| provision.rows.get(row)).collect();
         let limited = entry.pool.seats != Seats::Unlimited;
         let seats = |slots: u32| limited.then_some(slots);
@@ -100,7 +98,7 @@ impl NodeCore {
             pool_id: entry.pool.issue.id,
             product: entry.grant.sku.clone(),
             seats: seats(rows.iter().fold(0_u32, |sum, row| sum.saturating_add(row.allocation.slots.len()))),
-            in_use: seats::in_use(&leases, clock.svc(), true),
+            in_use: self.ledger.in_use(index, clock.svc(), true),
             borrowed: 0,
             queued: 0,
             denied_1h: denied.saturating_add(self.pending_denials.of_pool(index)),
@@ -125,7 +123,7 @@ impl NodeCore {
             slot: granted.slots.first().filter(|_| single),
             slots: (!single && !granted.slots.is_empty()).then(|| granted.slots.iter().collect()),
             epoch: granted.epoch,
-            state: if seats::has_run_out(lease, svc, true) { "EVICTABLE" } else { "ACTIVE" }.to_owned(),
+            state: if lease.has_run_out(svc, true) { "EVICTABLE" } else { "ACTIVE" }.to_owned(),
             holder: self.holders.get(granted.holder).map(ToString::to_string).unwrap_or_default(),
             acquired_at: lease.acquired_at.to_string(),
             expires_in_ms: lease.deadline.since(svc).max(0),

@@ -112,7 +112,7 @@ fn a_row_that_is_taken_away_is_served_no_more_and_its_leases_run_out() {
     let lease = rig.seat(1).lease;
     rig.give(vec![PoolOffer { rows: Vec::new(), ..PoolOffer::new(1, "cad", 1) }]);
     assert_eq!(code(&rig.checkout(wish(2))), Code::PoolExhausted);
-    assert_eq!(code(&rig.renew(lease)), Code::AllocationEnded);
+    assert_eq!(code(&rig.renew(lease)), Code::Draining);
     assert_eq!(rig.leases().len(), 1);
     rig.restart();
 }

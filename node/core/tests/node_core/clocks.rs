@@ -3,7 +3,7 @@
 use leasehold_node_core::Input;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::time::{ClockReading, Stamp, UnixMs};
-use leasehold_tests::vendor::{DAY_MS, NOW};
+use leasehold_tests::vendor::{DAY_MS, NOW, PoolOffer};
 
 use crate::rig::{Rig, cause, code, imported, wish};
 
@@ -154,5 +154,38 @@ fn a_signed_time_far_ahead_needs_somebodys_word() {
         assert_eq!(answer.changes.iter().any(|change| change.contains("--accept-time")), !lifted);
         assert_eq!(far <= rig.core.stamp_of(&rig.now).floor, lifted);
         rig.restart();
+    }
+}
+
+/// A machine that is paused again and again, each time for less than anybody remarks.
+#[test]
+fn short_pauses_add_up_to_no_bound_below_true_time() {
+    let mut rig = Rig::with_seats(1);
+    rig.now.kernel_synced = true;
+    tick(&mut rig);
+    for _ in 0..20 {
+        rig.now.wall_ms = rig.now.wall_ms.plus(4 * 60_000);
+        rig.wait(60_000);
+        // True time is the wall clock's here; what is not remarked at once is tolerated, but does not add up.
+        let least = rig.now.wall_ms.plus(-5 * 60_000);
+        assert!(least <= tick(&mut rig).hi);
+    }
+}
+
+#[test]
+fn a_step_of_a_clock_that_is_behind_proven_time_bounds_nothing() {
+    let mut pool = PoolOffer::new(1, "cad", 1);
+    pool.rows[0].not_after = NOW.plus(14 * DAY_MS);
+    pool.rows[0].suspect_budget_ms = None;
+    let mut rig = Rig::with(vec![pool]);
+    rig.reboot(15 * DAY_MS);
+    let truth = rig.now.wall_ms;
+    tick(&mut rig);
+    assert_eq!(code(&rig.checkout(wish(1))), Code::AllocationEnded);
+    for behind_ms in [10 * DAY_MS, 10 * DAY_MS - 6 * 60_000, 5 * DAY_MS] {
+        rig.now.wall_ms = truth.plus(-behind_ms);
+        let stamp = tick(&mut rig);
+        assert!(truth <= stamp.hi);
+        assert_eq!(code(&rig.checkout(wish(2))), Code::AllocationEnded);
     }
 }

@@ -3,6 +3,7 @@
 use leasehold_node_core::Checkout;
 use leasehold_protocol::artefact::{AllocationKind, Seats};
 use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_tests::vendor::{DAY_MS, NOW, PoolOffer, RowOffer};
 
@@ -86,5 +87,48 @@ fn an_unlimited_pool_gives_seats_without_slots() {
     let lease = rig.seat(99).lease;
     assert_eq!(rig.leases().len(), 50 - 4 + 1, "each grant ends a few that ran out");
     rig.release(lease);
+    rig.restart();
+}
+
+#[test]
+fn no_more_run_out_leases_end_than_a_checkout_needs() {
+    let mut rig = Rig::with_seats(40);
+    let leases: Vec<LeaseId> = (1..=40).map(|key| rig.seat(key).lease).collect();
+    rig.wait(600_000);
+    // Every other one of the lowest is kept alive: the free slots lie in more ranges than a ticket holds.
+    for (_, lease) in leases.iter().enumerate().filter(|(at, _)| at % 2 == 1 && *at < 30) {
+        rig.renew(*lease);
+    }
+    rig.wait(400_000);
+    let seats = seat(rig.checkout(Checkout { count: 10, ..wish(200) })).slots;
+    assert_eq!((seats.len(), rig.leases().len()), (10, 40 - 10 + 1));
+    rig.restart();
+}
+
+#[test]
+fn more_seats_than_the_node_holds_are_not_promised_for_later() {
+    let mut rig = Rig::with_seats(2);
+    rig.seat(1);
+    let denial = denied(rig.checkout(Checkout { count: 3, ..wish(2) }));
+    assert_eq!((denial.code, denial.retry_after_ms), (Code::PoolExhausted, None));
+    assert!(denial.detail.contains("holds 2") && denial.hint.contains("vendor"), "{denial:?}");
+}
+
+/// A lost answer leaves the client with the longer promise before it: the seat waits for that one, too.
+#[test]
+fn a_shorter_renewal_does_not_bring_the_reclaim_forward() {
+    let mut pool = PoolOffer::new(1, "cad", 1);
+    pool.rows[0].not_after = NOW.plus(DAY_MS + 22 * 60_000 + 12_000);
+    pool.rows[0].suspect_budget_ms = None;
+    let mut rig = Rig::with(vec![pool]);
+    let first = rig.seat(1);
+    rig.wait(10 * 60_000);
+    // A machine that may have been paused may be so late that its row ends soon.
+    rig.now.wall_ms = rig.now.wall_ms.plus(6 * 60_000);
+    let second = seat(rig.renew(first.lease));
+    assert!(second.ttl_ms < first.ttl_ms, "{} {}", second.ttl_ms, first.ttl_ms);
+    let left = first.ttl_ms + first.ttl_ms / 10 - 10 * 60_000 - 1;
+    rig.wait(left);
+    assert_eq!(rig.leases()[0].state, "ACTIVE");
     rig.restart();
 }
