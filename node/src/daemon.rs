@@ -43,8 +43,8 @@ pub(crate) enum Phase {
 
 /// Runs until a signal ends it.
 pub(crate) fn run(settings: Settings, output: Output) -> Result<(), Failure> {
-    ready::clear(&settings.dir);
     let store = Store::open(&settings.dir)?;
+    ready::clear(&settings.dir);
     let connections = room_for(settings.connections);
     let admin = Listening::bind(&settings.dir.admin_socket(), SocketMode::OWNER)?;
     let data = Listening::bind(&settings.socket, settings.socket_mode)?;
@@ -79,11 +79,13 @@ impl Daemon {
             phase: phases.clone(),
             body_room: http::BodyRoom::new(),
         };
+        // What the data socket takes up is not the admin socket's.
+        let admin_node = Node { body_room: http::BodyRoom::new(), ..node.clone() };
         let (admin, admin_place) = listen(admin)?;
         let (data, data_place) = listen(data)?;
         let admin = Endpoint {
             listener: admin,
-            router: http::serve_with(http::admin_routes(), node.clone()),
+            router: http::serve_with(http::admin_routes(), admin_node),
             connections: limits::ADMIN_CONNECTIONS,
         };
         let data =

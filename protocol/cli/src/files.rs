@@ -59,16 +59,48 @@ pub fn read(source: &FileOrStdin, max_bytes: usize) -> Result<Vec<u8>, Failure> 
 /// Writes all of a file or nothing: a new file beside it, synced, renamed over it, the directory synced. When this
 /// returns, the file survives a power cut. Symbolic links and whatever is no regular file are refused.
 pub fn write(path: &Path, bytes: &[u8], access: Access, existing: Existing) -> Result<(), Failure> {
-    refuse_odd_target(path, existing)?;
-    write_and_rename(path, bytes, access, existing).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => exists_already(path),
-        _ => Failure::cannot_write(path, &error),
-    })
+    Draft::begin(path, access, existing)?.finish(bytes)
 }
 
-/// Makes a directory that only its owner may enter (0700), with its parents, durably. One that exists is taken over:
-/// it must be a directory, and its mode is set. Whether it holds state already is the caller's question.
+/// A file in the making beside its place: whether it can be written is known before there is anything to write.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    existing: Existing,
+    file: tempfile::NamedTempFile,
+}
+
+impl Draft {
+    /// Begins. Refuses symbolic links, what is no regular file, and places that cannot be written to.
+    pub fn begin(path: &Path, access: Access, existing: Existing) -> Result<Self, Failure> {
+        refuse_odd_target(path, existing)?;
+        let mode = match access {
+            Access::Everyone => 0o644,
+            Access::Owner => 0o600,
+        };
+        let file = tempfile::Builder::new()
+            .prefix(".leasehold-")
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(directory_of(path))
+            .map_err(|error| Failure::cannot_write(path, &error))?;
+        Ok(Self { path: path.to_owned(), existing, file })
+    }
+
+    /// Writes, syncs and puts the file in its place. A draft that is dropped leaves nothing behind.
+    pub fn finish(self, bytes: &[u8]) -> Result<(), Failure> {
+        let Self { path, existing, file } = self;
+        write_and_rename(&path, bytes, existing, file).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists_already(&path),
+            _ => Failure::cannot_write(&path, &error),
+        })
+    }
+}
+
+/// Makes a directory that only its owner may enter (0700), with its parents, durably. One that exists is taken over if
+/// it is empty, or closed to others already; whether it holds state is the caller's question. Anything else is
+/// somebody's directory, and stays as it is.
 pub fn make_private_dir(path: &Path) -> Result<(), Failure> {
+    refuse_foreign_dir(path)?;
     let made = DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -77,6 +109,21 @@ pub fn make_private_dir(path: &Path) -> Result<(), Failure> {
         .and_then(|()| sync_dir(path))
         .and_then(|()| sync_dir(directory_of(path)));
     made.map_err(|error| Failure::cannot_write(path, &error))
+}
+
+fn refuse_foreign_dir(path: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::cannot_write(path, &error);
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    let closed = found.permissions().mode() & 0o077 == 0;
+    if !found.is_dir() || closed || fs::read_dir(path).map_err(failed)?.next().is_none() {
+        return Ok(());
+    }
+    let detail = format!("{} holds other files and is open to others", path.display());
+    Err(Failure::new(Code::CannotCreate, detail, "name a new or an empty directory"))
 }
 
 impl FileOrStdin {
@@ -126,15 +173,12 @@ fn exists_already(path: &Path) -> Failure {
     )
 }
 
-fn write_and_rename(path: &Path, bytes: &[u8], access: Access, existing: Existing) -> io::Result<()> {
-    let mode = match access {
-        Access::Everyone => 0o644,
-        Access::Owner => 0o600,
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".leasehold-")
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory_of(path))?;
+fn write_and_rename(
+    path: &Path,
+    bytes: &[u8],
+    existing: Existing,
+    mut file: tempfile::NamedTempFile,
+) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     match existing {
@@ -214,12 +258,12 @@ mod tests {
     fn what_is_there_is_refused_when_asked_to() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
+        let racing = Draft::begin(&path, Access::Owner, Existing::Refuse).unwrap();
         write(&path, b"first", Access::Owner, Existing::Refuse).unwrap();
         let failure = write(&path, b"second", Access::Owner, Existing::Refuse).unwrap_err();
         assert_eq!(failure.code(), Code::AlreadyExists);
         // The check before may come too early for a racing writer; the rename itself must refuse as well.
-        let error = write_and_rename(&path, b"second", Access::Owner, Existing::Refuse).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(racing.finish(b"second").unwrap_err().code(), Code::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
@@ -247,6 +291,12 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
         make_private_dir(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        // Somebody's directory is not closed to others because of a slip of the pen.
+        fs::write(path.join("theirs"), b"").unwrap();
+        make_private_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(make_private_dir(&path).unwrap_err().code(), Code::CannotCreate);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
         let file = dir.path().join("file");
         fs::write(&file, b"").unwrap();
         assert_eq!(make_private_dir(&file).unwrap_err().code(), Code::CannotCreate);

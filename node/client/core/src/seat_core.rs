@@ -39,6 +39,10 @@ pub struct SeatCore {
     home: usize,
     outstanding: Option<Outstanding>,
     last_id: RequestId,
+    /// The lease that was granted to this very task. One that a key brought back may be somebody else's by now.
+    own: Option<LeaseId>,
+    /// The chain of an offer was not there: a node that applied a bundle meanwhile has another one.
+    chain_missed: bool,
 }
 
 #[derive(Debug)]
@@ -139,6 +143,8 @@ impl SeatCore {
             home: 0,
             outstanding: None,
             last_id: RequestId(0),
+            own: None,
+            chain_missed: false,
         }
     }
 
@@ -254,6 +260,9 @@ impl SeatCore {
             (purpose @ (Purpose::Checkout | Purpose::Renew), Answer::Decision(decision)) => match *decision {
                 Decision::Allow(seat) => {
                     let renewed = matches!(purpose, Purpose::Renew);
+                    if seat.age_ms == 0 && !renewed {
+                        self.own = Some(seat.lease_id);
+                    }
                     let offer = Offer { seat, sent: call.sent, renewed };
                     self.consider(at, Box::new(offer));
                 }
@@ -264,6 +273,12 @@ impl SeatCore {
                     Ok(chain) => self.judge(at, *offer, chain),
                     Err(error) => self.on_forged(at, &offer.seat, &error),
                 }
+            }
+            (Purpose::Prove(_), Answer::Problem(problem))
+                if problem.code == Code::NotFound && !self.chain_missed =>
+            {
+                self.chain_missed = true;
+                self.on_unknown(at, problem);
             }
             (Purpose::Prove(offer), Answer::Problem(problem)) if !is_unknown(&problem) => {
                 let error = fault(Step::ChainMissing, "the node does not show the chain it named");
@@ -320,6 +335,7 @@ impl SeatCore {
 
     fn hold(&mut self, at: &mut Moment<'_>, seat: ProvenSeat) {
         let shown = Box::new(seat.clone());
+        self.chain_missed = false;
         self.seat = Some(Arc::new(seat));
         self.home = self.address;
         let before =
@@ -352,13 +368,14 @@ impl SeatCore {
         }
     }
 
-    /// No seat is believed in without proof. It is given back, for an honest node with a fault would keep it counted.
+    /// No seat is believed in without proof. One granted to this task is given back, for an honest node with a fault
+    /// would keep it counted; one that the key brought back may be in use by whoever got it first.
     fn on_forged(&mut self, at: &mut Moment<'_>, seat: &Seat, error: &ProofError) {
         let detail = format!("the node's seat is refused: {error}");
         let hint = "check that the trust root is of the vendor whose node this is";
         let problem = Problem::new(Code::ProofInvalid, detail, hint).with("step", error.step.to_string());
         match (&self.state, &self.task) {
-            (State::Asking(_), Task::Checkout(_)) => {
+            (State::Asking(_), Task::Checkout(_)) if self.own == Some(seat.lease_id) => {
                 self.state = State::Rejecting(Box::new(problem));
                 self.send(at, Call::Release(seat.lease_id), Purpose::Release, HAND_BACK_MS);
             }

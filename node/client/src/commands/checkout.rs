@@ -1,8 +1,8 @@
 //! `checkout`: a seat that nobody keeps alive.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use leasehold_cli::files::{self, Access, Existing};
+use leasehold_cli::files::{Access, Draft, Existing};
 use leasehold_cli::{Exit, Failure, Output};
 use leasehold_client::{Checkout, Client, ProvenSeat};
 use leasehold_protocol::armour::one_line;
@@ -16,15 +16,19 @@ pub(super) async fn run(client: &Client, args: &CheckoutArgs, output: Output) ->
     if let Some(key) = args.key {
         wish = wish.key(key);
     }
+    let begin = |path: &PathBuf| Draft::begin(path, Access::Everyone, Existing::Replace);
+    let proof = args.proof.as_ref().map(begin).transpose()?;
     let seat = match client.acquire(&wish).await {
         Ok(seat) => seat,
         Err(error) => return without_seat(error, output),
     };
-    if let Some(path) = &args.proof
-        && let Err(failure) = write_proof(path, &seat)
+    if let Some(draft) = proof
+        && let Err(failure) = write_proof(draft, &seat)
     {
-        // Without what was asked for nobody will use the seat; if this fails too, it dies by its TTL.
-        let _ = client.release(seat.seat.lease_id).await;
+        // Nobody will use a seat without what was asked for, but a key may have brought back one that is in use.
+        if seat.seat.age_ms == 0 {
+            let _ = client.release(seat.seat.lease_id).await;
+        }
         return Err(failure);
     }
     seat_answer::allowed(&seat, "checked out", output)
@@ -45,9 +49,9 @@ pub(super) fn wish(args: &WishArgs) -> Checkout {
     wish
 }
 
-fn write_proof(path: &Path, seat: &ProvenSeat) -> Result<(), Failure> {
+fn write_proof(draft: Draft, seat: &ProvenSeat) -> Result<(), Failure> {
     let line = one_line(&seat.proof().to_bytes()).map_err(|error| {
         Failure::new(Code::LimitExceeded, format!("the proof cannot be written: {error}"), "report this")
     })?;
-    files::write(path, format!("{line}\n").as_bytes(), Access::Everyone, Existing::Replace)
+    draft.finish(format!("{line}\n").as_bytes())
 }

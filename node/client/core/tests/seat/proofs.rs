@@ -120,7 +120,14 @@ fn a_chain_that_is_not_shown_or_another_one_is_refused() {
         let mut rig = Rig::new();
         rig.allow(given(0, 0));
         match answer {
-            None => drop(rig.fail(Code::NotFound)),
+            // A bundle may have been applied meanwhile: it is asked once more.
+            None => {
+                rig.fail(Code::NotFound);
+                assert!(rig.events.is_empty(), "{:?}", rig.events);
+                rig.pass_to_deadline(i64::MAX);
+                rig.allow(given(0, 1_000));
+                drop(rig.fail(Code::NotFound));
+            }
             Some(chain) => drop(rig.answer(Answer::Chain(Box::new(chain)))),
         }
         rig.fail(Code::Unreachable);
@@ -152,4 +159,27 @@ fn a_renewal_of_a_lease_of_others_is_proved_but_not_handed_back() {
         assert!(matches!(rig.take_event(), Event::Failed(problem) if problem.code == Code::ProofInvalid));
         assert!(rig.calls.is_empty());
     }
+}
+
+#[test]
+fn a_chain_that_changed_meanwhile_is_asked_for_again() {
+    let mut rig = Rig::new();
+    rig.allow(given(0, 0));
+    rig.fail(Code::NotFound);
+    rig.pass_to_deadline(i64::MAX);
+    rig.allow(given(0, 1_000));
+    rig.show_chain();
+    assert!(matches!(rig.take_event(), Event::Acquired(_)));
+}
+
+/// The lease of a key that was used before may be held by the process that used it first.
+#[test]
+fn a_lease_that_its_key_brought_back_is_not_given_back_for_want_of_proof() {
+    let mut rig = Rig::new();
+    let seat = rig.vendor.seat(&wish(), given(0, 60_000));
+    let forged = Vendor::new("another vendor").seat(&wish(), given(0, 0));
+    rig.offer(Seat { ticket: forged.ticket, ..seat });
+    rig.show_chain();
+    let Event::Failed(problem) = rig.take_event() else { panic!() };
+    assert_eq!((problem.code, rig.core.is_over(), rig.calls.len()), (Code::ProofInvalid, true, 0));
 }
