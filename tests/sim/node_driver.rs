@@ -338,5 +338,5 @@ fn input(to: ReplyTo, asker: Asker, command: Command, next_seq: Seq) -> Input {
 
 /// Who acts in these tests.
 fn cause() -> Cause {
-    Cause { actor: "tester".to_owned(), reason: None }
+    Cause { actor: "tester".to_owned(), reason: None, idempotency_key: None }
 }

@@ -66,20 +66,7 @@ impl Client {
 
     /// What the node says of itself. Each address is tried once.
     pub async fn status(&self) -> Result<StatusAnswer, Error> {
-        let mut last = Problem::new(Code::ConfigInvalid, "no address of a node is configured", "name one");
-        for address in self.addresses.iter() {
-            let mut connection = Connection::new(address.clone());
-            let asked = connection.ask(Method::GET, "/v1/status", None);
-            last = match tokio::time::timeout(self.timeout, asked).await {
-                Ok(Ok(status)) => return Ok(status),
-                Ok(Err(problem)) => problem,
-                Err(_) => {
-                    let detail = format!("no answer from {address} within {} ms", self.timeout.as_millis());
-                    Problem::new(Code::Timeout, detail, "check that the node runs and is not overloaded")
-                }
-            };
-        }
-        Err(last.into())
+        node_status(&self.addresses, self.timeout).await
     }
 
     fn driver(&self, wait: Duration, task: Task) -> Result<Driver, Problem> {
@@ -89,6 +76,24 @@ impl Client {
         let patience = Patience { timeout_ms: millis(self.timeout), wait_ms: millis(wait) };
         Driver::new(self.trust.clone(), self.addresses.to_vec(), patience, task)
     }
+}
+
+/// What a node says of itself, taken on trust: no root is needed to ask. Each address is tried once.
+pub async fn node_status(addresses: &[Address], timeout: Duration) -> Result<StatusAnswer, Error> {
+    let mut last = Problem::new(Code::ConfigInvalid, "no address of a node is configured", "name one");
+    for address in addresses {
+        let mut connection = Connection::new(address.clone());
+        let asked = connection.ask(Method::GET, "/v1/status", None);
+        last = match tokio::time::timeout(timeout, asked).await {
+            Ok(Ok(status)) => return Ok(status),
+            Ok(Err(problem)) => problem,
+            Err(_) => {
+                let detail = format!("no answer from {address} within {} ms", timeout.as_millis());
+                Problem::new(Code::Timeout, detail, "check that the node runs and is not overloaded")
+            }
+        };
+    }
+    Err(last.into())
 }
 
 impl ClientBuilder {

@@ -45,7 +45,7 @@ mod seat;
 
 pub use address::{Address, AddressError};
 pub use checkout::{Checkout, Warning};
-pub use client::{Client, ClientBuilder};
+pub use client::{Client, ClientBuilder, node_status};
 pub use error::Error;
 pub use holder::default_holder;
 pub use leasehold_client_core::{ProvenSeat, Term};

@@ -63,13 +63,14 @@ impl NodeCore {
         let params_hash = params_hash(principal, checkout);
         if let Some(lease) = self.ledger.by_key(&checkout.key.0) {
             if lease.granted.params_hash != params_hash {
-                return refuse(to, key_conflict(checkout), out);
+                return self.refuse_by_record(to, key_conflict(checkout), out);
             }
             return self.answer_again(to, lease.grant, out);
         }
         if let Some(ended) = self.ledger.ended_by_key(&checkout.key.0) {
             let same = ended.params_hash == params_hash;
-            return refuse(to, if same { key_ended(checkout) } else { key_conflict(checkout) }, out);
+            let problem = if same { key_ended(checkout) } else { key_conflict(checkout) };
+            return self.refuse_by_record(to, problem, out);
         }
         match self.choose(checkout) {
             Ok(choice) => self.grant(to, principal, checkout, params_hash, choice, entropy, out),

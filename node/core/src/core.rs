@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 
-use leasehold_protocol::artefact::{Holder, Kind};
+use leasehold_protocol::api::IdempotencyKey;
+use leasehold_protocol::artefact::{Holder, Kind, Request};
 use leasehold_protocol::bundle::open_bundle;
-use leasehold_protocol::bytes::{Bytes, Digest, Nonce, SpkiDigest};
+use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
+use leasehold_protocol::canonical;
 use leasehold_protocol::code::Code;
-use leasehold_protocol::envelope::Realm;
+use leasehold_protocol::envelope::{Realm, digest_of};
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::keys::PublicKeyBytes;
 use leasehold_protocol::problem::Problem;
@@ -18,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::{Clock, Moment};
 use crate::denial::{PendingDenials, RecentDenials};
 use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
-use crate::input::{Initialise, Input, ReplyTo};
+use crate::input::{Cause, Initialise, Input, ReplyTo};
 use crate::interner::Interner;
 use crate::ledger::{Lease, Ledger, grace_ms};
 use crate::limits;
@@ -63,7 +65,9 @@ pub(crate) struct Identity {
 #[derive(Clone, Debug)]
 pub(crate) struct OpenRequest {
     pub(crate) digest: Digest,
-    nonce: Nonce,
+    pub(crate) request: Request,
+    pub(crate) seq: Seq,
+    pub(crate) idempotency_key: Option<IdempotencyKey>,
     made: Option<Moment>,
 }
 
@@ -199,7 +203,10 @@ impl NodeCore {
                     name: name.clone(),
                 });
             }
-            Record::RequestMade { digest, nonce, .. } => self.apply_request(*digest, *nonce),
+            Record::RequestMade { cause, request } => {
+                let realm = self.realm().ok_or_else(|| broken("the node was never initialised"))?;
+                self.apply_request(seq, cause, request, &realm);
+            }
             Record::BundleApplied { envelope, time_accepted, .. } => {
                 self.apply_bundle(&envelope.0, *time_accepted).map_err(|reason| broken(&reason))?;
             }
@@ -292,9 +299,15 @@ impl NodeCore {
         }
     }
 
-    fn apply_request(&mut self, digest: Digest, nonce: Nonce) {
+    fn apply_request(&mut self, seq: Seq, cause: &Cause, request: &Request, realm: &Realm) {
         self.reports = self.reports.saturating_add(1);
-        self.requests.push_back(OpenRequest { digest, nonce, made: self.clock.moment() });
+        self.requests.push_back(OpenRequest {
+            digest: digest_of(Kind::Request, realm, &canonical::encode(request)),
+            request: request.clone(),
+            seq,
+            idempotency_key: cause.idempotency_key,
+            made: self.clock.moment(),
+        });
         if self.requests.len() > limits::OPEN_REQUESTS {
             self.requests.pop_front();
         }
@@ -307,7 +320,8 @@ impl NodeCore {
         extend_roots(&mut identity.roots, &identity.root, &opened);
         identity.root = opened.root.clone();
         if let Some(time) = &opened.time {
-            let asked = self.requests.iter().find(|request| request.nonce == time.nonce).and_then(|r| r.made);
+            let asked =
+                self.requests.iter().find(|request| request.request.nonce == time.nonce).and_then(|r| r.made);
             self.clock.learn(time, asked, time_accepted);
         }
         let unbounded_ms = self.clock.unbounded_ms();
@@ -411,6 +425,13 @@ fn minutes_since_2024(wall_ms: i64) -> u32 {
 
 pub(crate) fn reply(to: ReplyTo, after: Seq, body: Reply, out: &mut Effects) {
     out.0.push(Effect::Reply { to, after, body });
+}
+
+impl NodeCore {
+    /// Refuses for what records say, which may not be durable yet.
+    pub(crate) fn refuse_by_record(&self, to: ReplyTo, problem: Problem, out: &mut Effects) {
+        reply(to, self.next_seq.previous(), Reply::Refused(Box::new(problem)), out);
+    }
 }
 
 pub(crate) fn refuse(to: ReplyTo, problem: Problem, out: &mut Effects) {

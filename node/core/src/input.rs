@@ -31,6 +31,8 @@ pub struct Cause {
     pub actor: String,
     /// Why, in the actor's words, ≤ 1024 bytes.
     pub reason: Option<String>,
+    /// The same key asks for the same work. An import is the same by its bundle, with or without one.
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 impl Cause {

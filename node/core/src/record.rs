@@ -1,10 +1,10 @@
 //! What a node's journal holds. The wire form is frozen from the first release on: a change is a new variant at the end.
 
-use leasehold_protocol::artefact::Holder;
-use leasehold_protocol::bytes::{Bytes, Digest, Nonce, SpkiDigest};
+use leasehold_protocol::artefact::{Holder, Request};
+use leasehold_protocol::bytes::{Bytes, SpkiDigest};
 use leasehold_protocol::canonical::{self, CodecError};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::ids::{LeaseId, RequestId};
+use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::keys::PublicKeyBytes;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{SvcMs, UnixMs};
@@ -35,12 +35,8 @@ pub enum Record {
     RequestMade {
         /// Who acted and why.
         cause: Cause,
-        /// Which.
-        request: RequestId,
-        /// What a bundle answers.
-        digest: Digest,
-        /// What a time statement echoes.
-        nonce: Nonce,
+        /// The whole request, before it is signed and leaves.
+        request: Box<Request>,
     },
     /// A bundle is in force. The envelope is verified again in replay.
     BundleApplied {

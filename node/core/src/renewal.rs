@@ -6,7 +6,7 @@ use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::UnixMs;
 
-use crate::core::{NodeCore, refuse, reply, unknown_lease};
+use crate::core::{NodeCore, reply, unknown_lease};
 use crate::effect::{Effects, Reply};
 use crate::input::{Principal, ReplyTo};
 use crate::ledger::Lease;
@@ -18,7 +18,7 @@ impl NodeCore {
     /// A new ticket for the same lease: same id, epoch and slots, under the node's current row for them.
     pub(crate) fn renew(&mut self, to: ReplyTo, principal: Principal, id: LeaseId, out: &mut Effects) {
         let Some(lease) = self.ledger.by_id(id).filter(|lease| lease.granted.principal == principal) else {
-            return refuse(to, self.gone(principal, id), out);
+            return self.refuse_by_record(to, self.gone(principal, id), out);
         };
         let (grant, pool) = (lease.grant, lease.granted.pool);
         match self.longer_ms(lease) {

@@ -1,15 +1,15 @@
 //! Making a request: what the node has, reports and asks for.
 
 use leasehold_protocol::artefact::{
-    Extensions, Have, Issue, JournalTail, Kind, PoolUsage, Ratchet, Request, Wants,
+    Extensions, Have, Issue, JournalTail, PoolUsage, Ratchet, Request, Wants,
 };
 use leasehold_protocol::bytes::{Digest, Nonce};
-use leasehold_protocol::canonical;
-use leasehold_protocol::envelope::digest_of;
+use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::RequestId;
+use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
 
-use crate::core::{NodeCore, refuse, reply};
+use crate::core::{NodeCore, OpenRequest, refuse, reply};
 use crate::effect::{Effects, Reply};
 use crate::input::{Cause, ReplyTo};
 use crate::record::Record;
@@ -29,6 +29,13 @@ impl NodeCore {
             return refuse(to, problem, out);
         }
         let Some(identity) = &self.identity else { return };
+        let join = join.map(|secret| secret.prove(identity.sign_key, &identity.tls_keys));
+        if let Some(made) = self.made_before(&cause) {
+            if made.request.join != join {
+                return self.refuse_by_record(to, other_request(), out);
+            }
+            return reply(to, made.seq, Reply::Request(Box::new(made.request.clone())), out);
+        }
         let provision = self.provision.as_ref();
         let serial = self.reports.saturating_add(1);
         let request = Request {
@@ -43,7 +50,7 @@ impl NodeCore {
             generation: provision.map_or(0, |p| p.generation),
             sign_key: identity.sign_key,
             tls_keys: identity.tls_keys.clone(),
-            join: join.map(|secret| secret.prove(identity.sign_key, &identity.tls_keys)),
+            join,
             nonce: Nonce(entropy.draw()),
             have: Have {
                 root_version: identity.root.root().version,
@@ -58,12 +65,15 @@ impl NodeCore {
             wants: Wants::ALL,
             ext: Extensions::NONE,
         };
-        let digest = digest_of(Kind::Request, &identity.root.realm(), &canonical::encode(&request));
-        let seq = self.emit(
-            Record::RequestMade { cause, request: request.issue.id, digest, nonce: request.nonce },
-            out,
-        );
-        reply(to, seq, Reply::Request(Box::new(request)), out);
+        let request = Box::new(request);
+        let seq = self.emit(Record::RequestMade { cause, request: request.clone() }, out);
+        reply(to, seq, Reply::Request(request), out);
+    }
+
+    /// The request that was made under the same idempotency key, as long as a bundle may answer it.
+    fn made_before(&self, cause: &Cause) -> Option<&OpenRequest> {
+        let key = cause.idempotency_key?;
+        self.requests.iter().find(|made| made.idempotency_key == Some(key))
     }
 
     fn usage(&self) -> Vec<PoolUsage> {
@@ -83,4 +93,9 @@ impl NodeCore {
         usage.truncate(leasehold_protocol::limits::REPORTED_ROWS);
         usage
     }
+}
+
+fn other_request() -> Problem {
+    let detail = "the idempotency key was used for a request with another join code";
+    Problem::new(Code::IdempotencyMismatch, detail, "use a new key for a new request")
 }

@@ -56,6 +56,10 @@ impl Trust {
                 next: earliest([Some(grant.grace_end()), next_offline]),
             };
         }
+        if best < grant.not_before {
+            let cause = format!("the grant begins at {}", grant.not_before);
+            return Self { state: TrustState::Fresh, cause, next: Some(grant.not_before) };
+        }
         let head = Self::of_head(&provision.head, best);
         Self { next: earliest([head.next, Some(grant.not_after), next_offline]), ..head }
     }

@@ -12,6 +12,7 @@ mod status;
 
 use leasehold_cli::{Exit, Failure, MutationArgs, Output, Program as _};
 use leasehold_node_core::Cause;
+use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 use tokio::sync::oneshot;
@@ -51,7 +52,8 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
 
 /// Who acts and why, as said on the command line.
 fn cause(mutation: &MutationArgs) -> Cause {
-    Cause { actor: mutation.actor(), reason: mutation.reason.clone() }
+    let idempotency_key = mutation.idempotency_key.as_ref().map(|key| IdempotencyKey(key.0));
+    Cause { actor: mutation.actor(), reason: mutation.reason.clone(), idempotency_key }
 }
 
 /// Carries out one command on the directory itself, under its lock: one frame.

@@ -45,7 +45,8 @@ fn make(dir: &DataDir, args: &RequestArgs) -> Result<RequestAnswer, Failure> {
     let cause = cause(&args.mutation);
     if let Some(admin) = Admin::find(dir)? {
         let join = args.join.map(|code| code.to_string());
-        let wish = MakeRequest { join, actor: Some(cause.actor), reason: cause.reason };
+        let wish =
+            MakeRequest { join, actor: Some(cause.actor), reason: cause.reason, key: cause.idempotency_key };
         let content = serde_json::to_vec(&wish).expect("a join code is JSON");
         return admin.post("/v1/request", Content::Json(content));
     }

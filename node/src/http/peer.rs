@@ -36,7 +36,7 @@ impl Peer {
             Some(actor) => actor,
             None => self.user().await.to_owned(),
         };
-        Cause { actor, reason }
+        Cause { actor, reason, idempotency_key: None }
     }
 
     async fn user(&self) -> &str {

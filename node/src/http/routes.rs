@@ -5,9 +5,9 @@ use axum::extract::{FromRef, Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
-use leasehold_node_core::Checkout;
+use leasehold_node_core::{Cause, Checkout};
 use leasehold_protocol::api::{
-    ChainAnswer, CheckoutRequest, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
+    ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
 };
 use leasehold_protocol::armour::one_line;
 use leasehold_protocol::artefact::{Chain, Holder};
@@ -183,18 +183,21 @@ pub(crate) struct MakeRequest {
     /// Why.
     #[serde(default)]
     pub(crate) reason: Option<String>,
+    /// The same key asks for the same request.
+    #[serde(default)]
+    pub(crate) key: Option<IdempotencyKey>,
 }
 
 async fn make_request(
     State(node): State<Node>,
     Extension(peer): Extension<Peer>,
-    JsonBody(MakeRequest { join, actor, reason }): JsonBody<MakeRequest>,
+    JsonBody(MakeRequest { join, actor, reason, key }): JsonBody<MakeRequest>,
 ) -> Answered<Answer> {
     let join = join
         .map(|code| code.parse::<JoinCode>())
         .transpose()
         .map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string(), "copy the whole join code"))?;
-    let cause = peer.cause(actor, reason).await;
+    let cause = Cause { idempotency_key: key, ..peer.cause(actor, reason).await };
     ask(&node, Command::MakeRequest { cause, join: join.map(|code| code.secret) }).await
 }
 

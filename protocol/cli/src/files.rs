@@ -118,7 +118,8 @@ fn refuse_foreign_dir(path: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
     };
-    let closed = found.permissions().mode() & 0o077 == 0;
+    let for_others = found.permissions().mode() % 0o100;
+    let closed = for_others == 0;
     if !found.is_dir() || closed || fs::read_dir(path).map_err(failed)?.next().is_none() {
         return Ok(());
     }

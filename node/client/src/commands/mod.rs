@@ -9,7 +9,7 @@ mod status;
 mod verify;
 
 use leasehold_cli::{Exit, Failure, Output, inspect};
-use leasehold_client::{Client, Error};
+use leasehold_client::{Address, AddressError, Client, ClientBuilder, Error};
 use leasehold_protocol::code::Code;
 
 use crate::cli::{Cli, PlaceArgs, ReachArgs, Verb};
@@ -36,8 +36,8 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
             block_on(run::run(&client, &args, output))
         }
         Verb::Status(reach) => {
-            let client = client(&place, &reach)?;
-            block_on(status::run(&client, output))
+            let addresses = addresses(&place)?;
+            block_on(status::run(&addresses, reach.timeout, output))
         }
         Verb::Verify(args) => verify::run(&trust_root(place.trust.as_deref())?, &args, output),
         Verb::Inspect(args) => {
@@ -47,14 +47,17 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
 }
 
 fn client(place: &PlaceArgs, reach: &ReachArgs) -> Result<Client, Failure> {
-    let mut builder = Client::builder(trust_root(place.trust.as_deref())?).timeout(reach.timeout);
-    for text in place.node.split(',').map(str::trim) {
-        let address = text.parse().map_err(|error: leasehold_client::AddressError| {
+    let builder = Client::builder(trust_root(place.trust.as_deref())?).timeout(reach.timeout);
+    Ok(addresses(place)?.into_iter().fold(builder, ClientBuilder::address).build())
+}
+
+fn addresses(place: &PlaceArgs) -> Result<Vec<Address>, Failure> {
+    let address = |text: &str| {
+        text.parse().map_err(|error: AddressError| {
             Failure::new(Code::ConfigInvalid, error.to_string(), "name the node with --node unix:/PATH")
-        })?;
-        builder = builder.address(address);
-    }
-    Ok(builder.build())
+        })
+    };
+    place.node.split(',').map(str::trim).map(address).collect()
 }
 
 fn block_on<F: Future<Output = Result<Exit, Failure>>>(command: F) -> Result<Exit, Failure> {

@@ -67,7 +67,11 @@ pub(super) fn allowed(proven: &ProvenSeat, done: &str, output: Output) -> Result
         named(seat),
         seat.holder
     );
-    let people = People::sentence(sentence).next(format!("leasehold release {}", seat.lease_id));
+    let flagged = match seat.code {
+        Code::Allowed => sentence,
+        code => format!("{sentence}\n{code}: {}", code.title()),
+    };
+    let people = People::sentence(flagged).next(format!("leasehold release {}", seat.lease_id));
     output.answer(&document, &people)?;
     Ok(Exit::of(seat.code))
 }

@@ -1,13 +1,15 @@
 //! `status`: how the node is, by its own words.
 
+use std::time::Duration;
+
 use leasehold_cli::{Exit, Failure, Output, People};
-use leasehold_client::Client;
+use leasehold_client::{Address, node_status};
 use leasehold_protocol::api::{PoolStatus, StatusAnswer, TrustState};
 
 use super::without_seat;
 
-pub(super) async fn run(client: &Client, output: Output) -> Result<Exit, Failure> {
-    let status = match client.status().await {
+pub(super) async fn run(addresses: &[Address], timeout: Duration, output: Output) -> Result<Exit, Failure> {
+    let status = match node_status(addresses, timeout).await {
         Ok(status) => status,
         Err(error) => return without_seat(error, output),
     };

@@ -8,7 +8,7 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_tests::vendor::{NOW, Offer, PoolOffer, RowOffer};
 
-use crate::rig::{Rig, code, denied, holder, imported, refused, seat, wish};
+use crate::rig::{Rig, cause, code, denied, holder, imported, refused, seat, wish};
 
 #[test]
 fn one_checkout_takes_at_most_so_many_seats() {
@@ -124,14 +124,16 @@ fn the_shortest_life_has_grace_above_the_least() {
 #[test]
 fn who_acts_and_why_is_bounded() {
     let fits = |actor: usize, reason: usize| {
-        Cause { actor: "a".repeat(actor), reason: Some("r".repeat(reason)) }.check().is_ok()
+        Cause { actor: "a".repeat(actor), reason: Some("r".repeat(reason)), idempotency_key: None }
+            .check()
+            .is_ok()
     };
     let (actor, reason) = (limits::ACTOR_BYTES, limits::REASON_BYTES);
     assert!(fits(1, 0) && fits(actor - 1, reason - 1) && fits(actor, reason));
     assert!(!fits(0, 0) && !fits(actor + 1, 0) && !fits(1, reason + 1));
     let mut rig = Rig::with_seats(1);
     let before = rig.core.next_seq();
-    let cause = Cause { actor: String::new(), reason: None };
+    let cause = Cause { actor: String::new(), ..cause() };
     let journal = JournalTail { seq: 0, chain: Digest([0; 32]) };
     let refusal = refused(rig.ask(Input::MakeRequest { to: ReplyTo(0), cause, join: None, journal }));
     assert_eq!((refusal.code, rig.core.next_seq()), (Code::InvalidRequest, before));

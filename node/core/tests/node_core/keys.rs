@@ -1,9 +1,13 @@
 //! Idempotency keys: the same key is the same seat.
 
-use leasehold_node_core::{Checkout, Input, Principal, ReplyTo};
+use leasehold_node_core::{Cause, Checkout, Input, Principal, Reply, ReplyTo};
+use leasehold_protocol::api::IdempotencyKey;
+use leasehold_protocol::artefact::JournalTail;
+use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
+use leasehold_protocol::request::JoinSecret;
 
-use crate::rig::{Rig, code, holder, refused, seat, wish};
+use crate::rig::{Rig, cause, code, holder, refused, seat, wish};
 
 #[test]
 fn the_same_key_gets_the_same_answer_with_a_growing_age() {
@@ -88,4 +92,27 @@ fn a_retry_after_the_deadline_is_answered_from_what_the_lease_is_now() {
     assert_eq!((late.lease, late.age_ms), (granted.lease, 1_000_001));
     rig.seat(2);
     assert_eq!(code(&rig.checkout(wish(1))), Code::LeaseEnded);
+}
+
+#[test]
+fn a_request_is_made_once_for_an_idempotency_key() {
+    let mut rig = Rig::with_seats(1);
+    let key = |byte| Some(IdempotencyKey([byte; 16]));
+    let make = |rig: &mut Rig, idempotency_key, join| {
+        let cause = Cause { idempotency_key, ..cause() };
+        let journal = JournalTail { seq: rig.core.next_seq().0, chain: Digest([0; 32]) };
+        rig.ask(Input::MakeRequest { to: ReplyTo(0), cause, join, journal })
+    };
+    let request = |reply| match reply {
+        Reply::Request(request) => request,
+        other => panic!("{other:?}"),
+    };
+    let first = request(make(&mut rig, key(1), None));
+    rig.restart();
+    let seq = rig.core.next_seq();
+    assert_eq!((request(make(&mut rig, key(1), None)), rig.core.next_seq()), (first.clone(), seq));
+    let other = refused(make(&mut rig, key(1), Some(JoinSecret([1; 16]))));
+    assert_eq!(other.code, Code::IdempotencyMismatch);
+    assert_ne!(request(make(&mut rig, key(2), None)), first);
+    assert_ne!(request(make(&mut rig, None, None)), first);
 }

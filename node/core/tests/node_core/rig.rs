@@ -264,5 +264,5 @@ pub(crate) fn code(reply: &Reply) -> Code {
 
 /// Who acts in these tests.
 pub(crate) fn cause() -> Cause {
-    Cause { actor: "tester".to_owned(), reason: None }
+    Cause { actor: "tester".to_owned(), reason: None, idempotency_key: None }
 }
