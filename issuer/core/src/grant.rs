@@ -68,6 +68,7 @@ pub(crate) fn create(
         limit("grants of one account", limits::GRANTS_PER_ACCOUNT)
     })?;
     check_validity(at, new)?;
+    check_texts(new)?;
     let grant = grant(state, account, product, at, entropy, new)?;
     let pool = Pool {
         issue: Issue {
@@ -124,6 +125,15 @@ fn grant(
         supersedes: None,
         generation: 1,
         ext: Extensions::NONE,
+    })
+}
+
+/// A seat's proof holds the grant, and the features once more in the ticket: they must fit into it.
+fn check_texts(new: &NewGrant) -> Result<(), Problem> {
+    let names = new.features.iter().chain(&new.environments).chain(&new.regions).chain(&new.edition);
+    let bytes = names.fold(0_usize, |sum, name| sum.saturating_add(name.len()).saturating_add(2));
+    require(bytes <= limits::GRANT_TEXT_BYTES, || {
+        limit("bytes of features, environments, regions and edition of one grant", limits::GRANT_TEXT_BYTES)
     })
 }
 

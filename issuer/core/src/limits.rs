@@ -56,3 +56,6 @@ pub const ROOT_MS: i64 = 3650 * DAY_MS;
 pub const FRESH_ONLINE_MS: i64 = DAY_MS;
 /// Freshness of a head for a node that is online now and then.
 pub const FRESH_INTERMITTENT_MS: i64 = 7 * DAY_MS;
+
+/// Bytes of all names in a grant, each with two for its length: a proof of 16 KiB holds them twice, beside the rest.
+pub const GRANT_TEXT_BYTES: usize = 5 * 1024;

@@ -194,3 +194,20 @@ fn candidates_of_an_ambiguous_name_are_bounded() {
         }
     }
 }
+
+/// What is sold must fit into the proof of a seat.
+#[test]
+fn all_names_of_a_grant_together_are_bounded() {
+    let whole = limits::GRANT_TEXT_BYTES / 128;
+    assert_eq!(
+        whole * 128,
+        limits::GRANT_TEXT_BYTES,
+        "the regions below are 126 bytes long, and two for the length"
+    );
+    check(limits::GRANT_TEXT_BYTES, Code::LimitExceeded, |_, bytes| {
+        let mut regions: Vec<String> = (0..whole).map(|number| format!("{number:0>126}")).collect();
+        let last = 126 + bytes - limits::GRANT_TEXT_BYTES;
+        regions[0] = "x".repeat(last);
+        Command::CreateGrant(NewGrant { regions, ..grant(Seats::Value(1)) })
+    });
+}
