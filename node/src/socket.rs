@@ -9,6 +9,7 @@ use std::{fmt, fs};
 
 use leasehold_cli::Failure;
 use leasehold_protocol::code::Code;
+use nix::sys::stat::{Mode, umask};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::limits;
@@ -48,7 +49,11 @@ impl Listening {
         check_path(path)?;
         clear(path)?;
         let bind = || {
-            let listener = UnixListener::bind(path)?;
+            // Nobody connects between bind and the mode: it begins closed to others.
+            let before = umask(Mode::from_bits_truncate(0o177));
+            let listener = UnixListener::bind(path);
+            umask(before);
+            let listener = listener?;
             let place = Place(path.to_owned());
             fs::set_permissions(path, fs::Permissions::from_mode(mode.0))?;
             listener.set_nonblocking(true)?;

@@ -42,8 +42,8 @@ pub(super) fn run(dir: &DataDir, args: &InitArgs, output: Output) -> Result<(), 
         );
     }
     let home = empty_journal(dir, &root)?;
-    let key = signing::load_or_make(dir, KeyName::Sign)?;
-    let tls_key = signing::load_or_make(dir, KeyName::Tls)?;
+    let key = signing::credential_or_new(dir, KeyName::Sign)?;
+    let tls_key = signing::credential_or_new(dir, KeyName::Tls)?;
     let node_key_id = key.public_key().id();
     let initialise = Initialise {
         cause,

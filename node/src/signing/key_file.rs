@@ -48,8 +48,8 @@ pub(crate) fn load(dir: &DataDir, name: KeyName) -> Result<NodeKey, Failure> {
     }
 }
 
-/// The credential, or a new key in its file, durable on return.
-pub(crate) fn load_or_make(dir: &DataDir, name: KeyName) -> Result<NodeKey, Failure> {
+/// The credential, or a new key in its file, durable on return: `init` has seen that nothing uses an earlier one.
+pub(crate) fn credential_or_new(dir: &DataDir, name: KeyName) -> Result<NodeKey, Failure> {
     if let Some(path) = credential(name) {
         return read(&path, Secrecy::ServiceManager);
     }

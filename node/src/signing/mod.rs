@@ -12,7 +12,7 @@ use leasehold_protocol::keys::{PublicKey, PublicKeyBytes, Signer, SignerFailed};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
-pub(crate) use self::key_file::{KeyName, load, load_or_make};
+pub(crate) use self::key_file::{KeyName, credential_or_new, load};
 
 /// One Ed25519 key pair of the node. The secret half is wiped when it is dropped and never printed.
 pub(crate) struct NodeKey {

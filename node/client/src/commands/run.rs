@@ -1,7 +1,8 @@
 //! `run`: a seat is held while a command runs.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _};
+use std::fs::File;
+use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
@@ -9,7 +10,7 @@ use leasehold_cli::{Exit, Failure, Output};
 use leasehold_client::Client;
 use leasehold_protocol::code::Code;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -84,8 +85,8 @@ fn start(command: &[OsString]) -> Result<Child, Failure> {
 /// Every signal that is passed on, as it comes.
 fn listen() -> Result<mpsc::Receiver<Signal>, Failure> {
     let (tell, signals) = mpsc::channel(FORWARDED.len());
-    // The terminal sends its own signals to the command as well.
-    let terminal = io::stdin().is_terminal();
+    // A terminal sends its own signals to the whole group in its foreground, the command among it.
+    let terminal = in_foreground();
     for forwarded in FORWARDED {
         let mut stream = signal(SignalKind::from_raw(forwarded as i32)).map_err(|error| {
             Failure::new(Code::Internal, format!("cannot wait for signals: {error}"), "report this")
@@ -101,6 +102,11 @@ fn listen() -> Result<mpsc::Receiver<Signal>, Failure> {
         });
     }
     Ok(signals)
+}
+
+fn in_foreground() -> bool {
+    let terminal = File::open("/dev/tty").ok().and_then(|tty| tcgetpgrp(tty).ok());
+    terminal == Some(getpgrp())
 }
 
 fn act(on_loss: OnLoss, child: &Child, output: Output) {
