@@ -147,13 +147,14 @@ impl OpenedBundle {
         )?;
         require(self.head.manifest == self.manifest.digest(), "its head names another manifest")?;
         require(self.manifest.account == account, "its manifest is another account's")?;
-        let revokes = !self.head.revoked.is_empty() || self.head.revocations.is_some();
-        require(!revokes, "its head revokes something, which this version cannot honour")?;
-        let least = self.head.min_grant_generation;
-        require(
-            self.grants.iter().all(|grant| least <= grant.generation),
-            "it holds a grant that its head revokes",
-        )?;
+        require(self.head.revocations.is_none(), "its head names a list that this version cannot read")?;
+        let revoked = |grant: &Verified<Grant>| {
+            grant.generation < self.head.min_grant_generation
+                || self.head.revokes(Kind::Grant, grant.issue.serial)
+        };
+        require(!self.grants.iter().any(revoked), "it holds a grant that its head revokes")?;
+        let revoked = |pool: &Verified<Pool>| self.head.revokes(Kind::Pool, pool.issue.serial);
+        require(!self.pools.iter().any(revoked), "it holds a pool that its head revokes")?;
         require(
             self.head.min_node_version <= limits::READER_VERSION,
             "its head asks for a newer version of the node",

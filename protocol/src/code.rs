@@ -213,6 +213,7 @@ registry! {
     JoinCodeInvalid = 607 "JOIN_CODE_INVALID" 403 BAD_ARTEFACT Final "the join code does not fit the request";
     JournalUnverified = 608 "JOURNAL_UNVERIFIED" 422 BAD_ARTEFACT Final "the journal does not verify";
     ArtefactRefused = 609 "ARTEFACT_REFUSED" 422 BAD_ARTEFACT Final "the artefact is signed but says what it may not say";
+    RevocationRollback = 610 "REVOCATION_ROLLBACK" 422 BAD_ARTEFACT Final "a known revocation is missing";
 
     Usage = 700 "USAGE" 400 USAGE Final "the command line is wrong";
     Ambiguous = 701 "AMBIGUOUS" 409 USAGE Final "the name fits several things";

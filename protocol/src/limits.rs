@@ -37,8 +37,8 @@ pub const SHORT_LIST: usize = 64;
 pub const MANIFEST_ENTRIES: usize = 65_536;
 /// Items of a bundle.
 pub const BUNDLE_ITEMS: usize = 65_536;
-/// Revoked serials inline in a head.
-pub const INLINE_REVOCATIONS: usize = 1024;
+/// Revoked serials of a head, and as many scheduled ones: together they fit into its envelope.
+pub const INLINE_REVOCATIONS: usize = 2048;
 /// Released or reported rows of a request or receipt.
 pub const REPORTED_ROWS: usize = 1024;
 /// Bytes of a name: SKU, feature, edition, region, node name, …

@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::artefact::{JoinProof, Kind, Request};
+use crate::artefact::{JoinProof, Kind, Receipt, Request};
 use crate::bytes::{Digest, SpkiDigest};
 use crate::canonical;
 use crate::envelope::{Envelope, KeyRing, Realm, Verified, VerifyError, verify};
@@ -20,6 +20,22 @@ pub fn open_request(bytes: &[u8], realm: Realm) -> Result<Verified<Request>, Ver
     let key = PublicKey::admit(claimed.sign_key)
         .map_err(|_| crate::artefact::Malformed { field: "sign_key", rule: "is weak or not canonical" })?;
     verify(bytes, &KeyRing::of_one(realm, key))
+}
+
+/// Verifies a receipt with the sign key of the node it names. Which node that is, the caller looks up.
+pub fn open_receipt(
+    bytes: &[u8],
+    realm: Realm,
+    sign_key_of: impl FnOnce(&Receipt) -> Option<PublicKey>,
+) -> Result<Verified<Receipt>, VerifyError> {
+    let envelope = Envelope::parse(bytes)?;
+    if envelope.kind != Kind::Receipt {
+        return Err(VerifyError::WrongKind { expected: Kind::Receipt, found: envelope.kind });
+    }
+    let claimed: Receipt = canonical::decode(envelope.payload)?;
+    let nobody = || KeyRing::new(realm, 1, 1, Vec::new());
+    let ring = sign_key_of(&claimed).map_or_else(nobody, |key| KeyRing::of_one(realm, key));
+    verify(bytes, &ring)
 }
 
 /// The secret of a join code: 128 random bits that are told to one customer once.

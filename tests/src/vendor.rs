@@ -317,6 +317,7 @@ fn allocation(
         suspect_budget_ms: row.suspect_budget_ms.unwrap_or(0),
         seq: row.seq,
         prev: None,
+        shrink_to: None,
         acked_report_seq: 0,
         not_before: row.not_before,
         renew_after: row.not_after,
@@ -354,6 +355,7 @@ fn head(offer: &Offer, manifest: Digest) -> Head {
         min_node_version: 0,
         checkpoint: None,
         revoked: Vec::new(),
+        scheduled: Vec::new(),
         ext: Extensions::NONE,
     }
 }

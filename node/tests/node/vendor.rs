@@ -188,6 +188,7 @@ impl Vendor {
             suspect_budget_ms: 0,
             seq: 1,
             prev: None,
+            shrink_to: None,
             acked_report_seq: 0,
             not_before: self.now.plus(-DAY_MS),
             renew_after: self.now.plus(15 * DAY_MS),
@@ -210,6 +211,7 @@ impl Vendor {
             min_node_version: 0,
             checkpoint: None,
             revoked: Vec::new(),
+            scheduled: Vec::new(),
             ext: Extensions::NONE,
         }
     }

@@ -43,6 +43,8 @@ pub struct Allocation {
     pub seq: u64,
     /// The version before.
     pub prev: Option<Digest>,
+    /// The issuer wants no more than so many of `slots` kept: the node gives the others back as they become free.
+    pub shrink_to: Option<u32>,
     /// Releases up to this report of the node are taken into account.
     pub acked_report_seq: u64,
     /// First instant of validity.
@@ -84,6 +86,7 @@ impl Artefact for Allocation {
             "borrow_slots",
             "are not a part of slots",
         )?;
+        ensure(!(self.fixed && self.shrink_to.is_some()), "shrink_to", "must not be asked of a fixed row")?;
         ensure(self.mclt_ms >= 0, "mclt_ms", "must not be negative")?;
         ensure(self.suspect_budget_ms >= 0, "suspect_budget_ms", "must not be negative")?;
         ensure(self.not_before <= self.renew_after, "renew_after", "must not be before not_before")?;

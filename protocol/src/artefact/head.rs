@@ -1,5 +1,7 @@
 //! Type 2: the head.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Artefact, Demand, Extensions, Issue, Kind, Malformed, check_set_by, ensure};
@@ -33,8 +35,10 @@ pub struct Head {
     pub min_node_version: u32,
     /// Of the transparency log.
     pub checkpoint: Option<Checkpoint>,
-    /// Small revocations inline, ascending by kind.
+    /// What is revoked, ascending by kind. An entry leaves only once its grant would have ended, grace included.
     pub revoked: Vec<RevokedSerials>,
+    /// What will be revoked, ascending by subject: told in advance, it takes effect without a word from the issuer.
+    pub scheduled: Vec<ScheduledRevocation>,
     /// Later fields.
     pub ext: Extensions,
 }
@@ -57,13 +61,45 @@ pub struct RevokedSerials {
     pub gaps: Vec<u64>,
 }
 
+/// A revocation with a future effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledRevocation {
+    /// Type number and serial.
+    pub subject: (u16, u64),
+    /// It is revoked from then on.
+    pub effective_at: UnixMs,
+}
+
 impl RevokedSerials {
+    /// `serials` of one kind, in any order.
+    pub fn new(kind: Kind, serials: impl IntoIterator<Item = u64>) -> Self {
+        let serials: BTreeSet<u64> = serials.into_iter().collect();
+        let before = std::iter::once(0).chain(serials.iter().copied());
+        let gaps = serials.iter().zip(before).map(|(serial, before)| serial.saturating_sub(before)).collect();
+        Self { kind: kind.number(), gaps }
+    }
+
     /// The serials, ascending.
     pub fn serials(&self) -> impl Iterator<Item = u64> + '_ {
         self.gaps.iter().scan(0_u64, |serial, gap| {
             *serial = serial.checked_add(*gap)?;
             Some(*serial)
         })
+    }
+}
+
+impl Head {
+    /// Whether this serial is revoked by list.
+    pub fn revokes(&self, kind: Kind, serial: u64) -> bool {
+        let listed = self.revoked.iter().filter(|list| list.kind == kind.number());
+        listed.flat_map(RevokedSerials::serials).any(|revoked| revoked == serial)
+    }
+
+    /// When this serial will be revoked, if that is scheduled.
+    pub fn revoked_from(&self, kind: Kind, serial: u64) -> Option<UnixMs> {
+        let subject = (kind.number(), serial);
+        let at = self.scheduled.binary_search_by_key(&subject, |entry| entry.subject).ok()?;
+        self.scheduled.get(at).map(|entry| entry.effective_at)
     }
 }
 
@@ -84,6 +120,7 @@ impl Artefact for Head {
             let gaps = revoked.gaps.iter().skip(1).all(|&gap| gap > 0);
             ensure(gaps && revoked.serials().count() == revoked.gaps.len(), "revoked", "must ascend")?;
         }
+        check_set_by(&self.scheduled, limits::INLINE_REVOCATIONS, "scheduled", |s| &s.subject)?;
         self.ext.check()
     }
 

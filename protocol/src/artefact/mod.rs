@@ -23,7 +23,7 @@ pub use bundle::{Answers, Bundle, Item};
 pub use caps::{Caps, CapsExceeded, Demand};
 pub use extension::{Extension, Extensions};
 pub use grant::{Binding, BindingMatch, Grant, Limit, LimitValue, PolicyCeilings};
-pub use head::{Checkpoint, Head, RevokedSerials};
+pub use head::{Checkpoint, Head, RevokedSerials, ScheduledRevocation};
 pub use issue::Issue;
 pub use kind::{Kind, Role};
 pub use lease_ticket::{Holder, HolderProof, Interval, LeaseTicket, TicketFlags};

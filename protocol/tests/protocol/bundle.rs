@@ -131,13 +131,14 @@ const FACTS: &[(Change, &str)] = &[
     (|w| w.head.status_generation = 2, "its head is of another status"),
     (|w| w.head.account = other_account(), "its head is another account's"),
     (
-        |w| w.head.revoked = vec![RevokedSerials { kind: Kind::Pool.number(), gaps: vec![1] }],
-        "its head revokes something, which this version cannot honour",
+        |w| w.head.revoked = vec![RevokedSerials::new(Kind::Grant, [3, w.grant.issue.serial])],
+        "it holds a grant that its head revokes",
     ),
     (
-        |w| w.head.revocations = Some(Digest([9; 32])),
-        "its head revokes something, which this version cannot honour",
+        |w| w.head.revoked = vec![RevokedSerials::new(Kind::Pool, [w.pool.issue.serial])],
+        "it holds a pool that its head revokes",
     ),
+    (|w| w.head.revocations = Some(Digest([9; 32])), "its head names a list that this version cannot read"),
     (|w| w.head.min_grant_generation = w.grant.generation + 1, "it holds a grant that its head revokes"),
     (
         |w| w.head.min_node_version = limits::READER_VERSION + 1,

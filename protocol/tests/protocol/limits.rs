@@ -3,7 +3,7 @@
 
 use leasehold_protocol::artefact::{
     Artefact, Binding, Cutoff, Extension, Item, Limit, LimitValue, Malformed, ManifestEntry, PoolUsage,
-    Released, RevokedSerials, Role, RoleKeys, SeatProof, Seats, TtlBounds,
+    Released, RevokedSerials, Role, RoleKeys, ScheduledRevocation, SeatProof, Seats, TtlBounds,
 };
 use leasehold_protocol::bundle::open_bundle;
 use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
@@ -12,7 +12,7 @@ use leasehold_protocol::keys::KeyId;
 use leasehold_protocol::limits;
 use leasehold_protocol::slots::SlotSet;
 
-use crate::fixture::{World, key};
+use crate::fixture::{NOW, World, key};
 
 /// Runs `verdict` below, at and above `limit`: the first two hold, the third breaks `rule` of `field`.
 fn bounded(
@@ -135,6 +135,11 @@ fn lists_of_head_and_manifest() {
     bounded(limits::SHORT_LIST, "revoked", MANY, |w, n| {
         w.head.revoked =
             (0..u16::try_from(n).unwrap()).map(|kind| RevokedSerials { kind, gaps: Vec::new() }).collect();
+        w.head.check()
+    });
+    bounded(limits::INLINE_REVOCATIONS, "scheduled", MANY, |w, n| {
+        let entry = |serial| ScheduledRevocation { subject: (4, serial), effective_at: NOW };
+        w.head.scheduled = (0..n as u64).map(entry).collect();
         w.head.check()
     });
     bounded(limits::MANIFEST_ENTRIES, "entries", MANY, |w, n| {

@@ -1,12 +1,12 @@
 //! SPEC REQ: a request proves its key, and who sends it.
 
-use leasehold_protocol::artefact::{Artefact, Kind, Malformed, PoolUsage, Released, Request};
+use leasehold_protocol::artefact::{Artefact, Kind, Malformed, PoolUsage, Receipt, Released, Request};
 use leasehold_protocol::bytes::{Digest, SpkiDigest};
 use leasehold_protocol::canonical::encode;
 use leasehold_protocol::envelope::{VerifyError, verify};
 use leasehold_protocol::ids::{NodeId, PoolId};
-use leasehold_protocol::keys::PublicKeyBytes;
-use leasehold_protocol::request::{JoinSecret, open_request};
+use leasehold_protocol::keys::{PublicKeyBytes, Signer as _};
+use leasehold_protocol::request::{JoinSecret, open_receipt, open_request};
 use leasehold_protocol::slots::SlotSet;
 
 use crate::fixture::{REALM, World, id, joined, key, ring_of, sealed, sealed_payload};
@@ -22,6 +22,21 @@ fn a_request_is_signed_with_the_key_it_names() {
     *bytes.last_mut().unwrap() ^= 1;
     let forged = open_request(&bytes, REALM).map(|_| ());
     assert_eq!(forged, Err(VerifyError::BadSignature(key("node").id())));
+}
+
+#[test]
+fn a_receipt_is_signed_with_the_key_that_is_enrolled_for_its_node() {
+    let world = World::new();
+    let bytes = sealed(&REALM, &world.receipt, &["node"]);
+    let of_node = |receipt: &Receipt| (receipt.node == world.receipt.node).then(|| key("node").public_key());
+    assert_eq!(*open_receipt(&bytes, REALM, of_node).unwrap(), world.receipt);
+    for enrolled in [None, Some(key("other node").public_key())] {
+        let refused = open_receipt(&bytes, REALM, |_| enrolled).map(|_| ());
+        assert_eq!(refused, Err(VerifyError::UnknownKey(key("node").id())));
+    }
+    let request = sealed(&REALM, &world.request, &["node"]);
+    let refused = open_receipt(&request, REALM, of_node).map(|_| ());
+    assert_eq!(refused, Err(VerifyError::WrongKind { expected: Kind::Receipt, found: Kind::Request }));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The rules of single artefacts, and of the values they are made of.
 
-use leasehold_protocol::artefact::{Artefact, Binding, Grant, Kind, Malformed, RevokedSerials};
+use leasehold_protocol::artefact::{
+    Artefact, Binding, Grant, Kind, Malformed, RevokedSerials, ScheduledRevocation,
+};
 use leasehold_protocol::bytes::{Digest, Nonce};
 use leasehold_protocol::canonical::encode;
 use leasehold_protocol::ids::{LeaseId, uuid_v7};
@@ -177,4 +179,28 @@ fn a_key_id_is_a_hash_of_its_key() {
     use sha2::{Digest as _, Sha256};
     let hash = Sha256::digest([b"LH1-key\x0A\x01".as_slice(), &key("node").bytes().0].concat());
     assert_eq!(key("node").id(), KeyId(hash[..8].try_into().unwrap()));
+}
+
+#[test]
+fn a_head_says_what_is_revoked_and_from_when() {
+    let mut head = World::new().head;
+    head.revoked = vec![RevokedSerials::new(Kind::Grant, [9, 4, 9, 1 << 40])];
+    assert_eq!(head.revoked[0].serials().collect::<Vec<_>>(), [4, 9, 1 << 40]);
+    head.scheduled = vec![ScheduledRevocation { subject: (Kind::Grant.number(), 12), effective_at: NOW }];
+    assert_eq!(head.check(), Ok(()));
+    assert!([4, 9, 1 << 40].into_iter().all(|serial| head.revokes(Kind::Grant, serial)));
+    assert!(!head.revokes(Kind::Grant, 12) && !head.revokes(Kind::Pool, 4));
+    assert_eq!(head.revoked_from(Kind::Grant, 12), Some(NOW));
+    assert_eq!(head.revoked_from(Kind::Pool, 12), None);
+    head.scheduled.push(head.scheduled[0]);
+    assert_eq!(head.check().map_err(|malformed| malformed.field), Err("scheduled"));
+}
+
+#[test]
+fn only_a_row_that_is_not_fixed_is_asked_to_shrink() {
+    let mut row = World::new().allocation;
+    (row.fixed, row.shrink_to) = (false, Some(0));
+    assert_eq!(row.check(), Ok(()));
+    row.fixed = true;
+    assert_eq!(row.check().map_err(|malformed| malformed.field), Err("shrink_to"));
 }

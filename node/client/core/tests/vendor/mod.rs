@@ -280,6 +280,7 @@ fn allocation(pool_digest: Digest, node: &TestKey) -> Allocation {
         suspect_budget_ms: 0,
         seq: 1,
         prev: None,
+        shrink_to: None,
         acked_report_seq: 0,
         not_before: NOW,
         renew_after: NOW.plus(300 * DAY_MS),
