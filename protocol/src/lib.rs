@@ -15,6 +15,7 @@ pub mod canonical;
 pub mod code;
 pub mod entropy;
 pub mod envelope;
+pub mod event_id;
 pub mod ids;
 pub mod inspect;
 pub mod join_code;

@@ -12,6 +12,7 @@ mod clock;
 mod core;
 mod denial;
 mod effect;
+mod ends;
 mod import;
 mod input;
 mod interner;
@@ -28,6 +29,7 @@ mod status;
 mod trust;
 
 pub use crate::core::{NodeCore, ReplayError};
+pub use ends::{Ends, PoolEnds};
 pub use effect::{Effect, Effects, Event, Reply, SeatReply, TicketPlace};
 pub use input::{Cause, Checkout, Initialise, Input, Principal, ReplyTo};
 pub use leasehold_protocol::entropy::Entropy;

@@ -1,12 +1,15 @@
 //! How the three programs talk to people and scripts: arguments, answers, failures, files, prompts.
 //!
-//! Nothing here knows a command, a protocol exchange or a store, reads a clock (times come in as arguments), or makes
-//! randomness. Standard output carries answers only; everything else goes to standard error. A reader that goes away
+//! Nothing here knows a command, a protocol exchange or a store, reads a clock (times come in as arguments; only the
+//! log stamps its lines itself), or makes randomness. Standard output carries answers only; everything else goes to standard error. A reader that goes away
 //! is not an error, and nothing prompts without a terminal.
 //!
-//! A program is `fn main() -> ExitCode { leasehold_cli::run(|args: Args, output| …) }`.
+//! A program is `fn main() -> ExitCode { leasehold_cli::run(|args: Args, output| …) }`. It then also has the verbs
+//! `completions SHELL` and `man --out DIR`. Daemons add a [`log`] and talk to their [`service_manager`]; what finds
+//! faults before they hurt is a [`checkup`].
 
 mod args;
+pub mod checkup;
 mod data_dir;
 pub mod duration;
 mod failure;
@@ -16,10 +19,13 @@ mod inspect;
 mod instant;
 mod key;
 mod limits;
+pub mod log;
+mod manual;
 mod output;
 mod passphrase;
 mod program;
 mod seats;
+pub mod service_manager;
 mod text;
 mod usage;
 

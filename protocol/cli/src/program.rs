@@ -55,6 +55,10 @@ fn run_on<P: Program>(
             body(program, output)
         }
         Err(Unparsed::Shown) => Ok(Exit::DONE),
+        Err(Unparsed::Manual(manual)) => {
+            let output = Output::new(usage::asks_for_json(args), false);
+            manual.answer(usage::command::<P>(), output).map(|()| Exit::DONE)
+        }
         Err(Unparsed::Wrong(failure)) => Err(failure),
     };
     result.unwrap_or_else(|failure| {

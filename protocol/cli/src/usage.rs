@@ -6,21 +6,30 @@ use clap::error::ErrorKind;
 use clap::{Arg, Command, Parser};
 
 use crate::Failure;
+use crate::manual::{self, Manual};
 
 /// Why there are no arguments to run with.
 pub(crate) enum Unparsed {
     /// Help or version was asked for and has been printed.
     Shown,
+    /// The program is asked about itself.
+    Manual(Manual),
     /// The command line is wrong.
     Wrong(Failure),
 }
 
 pub(crate) fn parse<P: Parser>(args: &[OsString]) -> Result<P, Unparsed> {
-    let mut command = without_empty_variables(P::command());
-    command
-        .try_get_matches_from_mut(args)
-        .and_then(|mut matches| P::from_arg_matches_mut(&mut matches))
-        .map_err(|error| unparsed(&error.format(&mut command)))
+    let mut command = without_empty_variables(command::<P>());
+    let parsed = command.try_get_matches_from_mut(args).and_then(|mut matches| match Manual::asked(&matches) {
+        Some(manual) => Ok(Err(Unparsed::Manual(manual))),
+        None => P::from_arg_matches_mut(&mut matches).map(Ok),
+    });
+    parsed.unwrap_or_else(|error| Err(unparsed(&error.format(&mut command))))
+}
+
+/// The program with the verbs that every program has.
+pub(crate) fn command<P: Parser>() -> Command {
+    manual::with_verbs(P::command())
 }
 
 /// A variable that is set to nothing is as good as not set.
@@ -168,7 +177,7 @@ mod tests {
             std::iter::once("demo").chain(args.iter().copied()).map(OsString::from).collect();
         match parse::<Demo>(&args) {
             Err(Unparsed::Wrong(failure)) => failure,
-            Err(Unparsed::Shown) => panic!("{args:?} shows help"),
+            Err(Unparsed::Shown | Unparsed::Manual(_)) => panic!("{args:?} shows help"),
             Ok(demo) => panic!("{args:?} parses to {demo:?}"),
         }
     }

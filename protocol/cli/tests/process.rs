@@ -99,6 +99,59 @@ fn every_variable_of_the_programs_may_be_set() {
     }
 }
 
+#[test]
+fn every_shell_gets_completions_that_it_can_read() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = finish(seats(&["completions", shell]));
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        let script = text(&output.stdout);
+        for word in ["sell", "checkout", "unlock", "completions", "man", "passphrase-file", "json"] {
+            assert!(script.contains(word), "{shell} completes {word}");
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("seats.bash");
+    fs::write(&script, finish(seats(&["completions", "bash"])).stdout).unwrap();
+    let mut bash = Command::new("bash");
+    // Sourced by a strict shell, the function that completes must be there and offer the verbs.
+    let ask = r#"set -e; . "$1"; function=$(complete -p "$2" | sed 's/.* -F \([^ ]*\) .*/\1/')
+        COMP_WORDS=("$2" s); COMP_CWORD=1; "$function" "$2" s "$2"; echo "${COMPREPLY[*]}""#;
+    bash.args(["--noprofile", "--norc", "-c", ask, "bash"]).arg(&script).arg(name());
+    let output = finish_of(bash);
+    assert_eq!((text(&output.stdout), output.status.code()), ("sell\n", Some(0)), "{output:?}");
+    for args in [&["completions"][..], &["completions", "tcsh"]] {
+        assert_eq!(finish(seats(args)).status.code(), Some(64), "{args:?}");
+    }
+}
+
+#[test]
+fn there_is_a_man_page_for_the_program_and_each_verb() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("man1");
+    let output = finish(seats(&["man", "--out", out.to_str().unwrap(), "--json"]));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let mut pages: Vec<String> =
+        fs::read_dir(&out).unwrap().map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
+    pages.sort();
+    let verbs = ["checkout", "completions", "man", "panic", "sell", "unlock"];
+    let expected: Vec<String> = verbs.iter().map(|verb| format!("{}-{verb}.1", name())).collect();
+    assert_eq!(pages, [expected, vec![format!("{}.1", name())]].concat());
+    let page = fs::read_to_string(out.join(format!("{}.1", name()))).unwrap();
+    assert!(page.contains(".TH "), "{page}");
+    for verb in verbs {
+        assert!(page.contains(&format!("{}\\-{verb}(1)", name().replace('-', "\\-"))), "{verb}: {page}");
+    }
+    let again = finish(seats(&["man", "--out", out.to_str().unwrap()]));
+    assert_eq!(again.status.code(), Some(0), "pages are replaced: {again:?}");
+    assert_eq!(page, fs::read_to_string(out.join(format!("{}.1", name()))).unwrap(), "the same every time");
+    assert_eq!(finish(seats(&["man"])).status.code(), Some(64));
+}
+
+/// What the example calls itself: its package.
+fn name() -> &'static str {
+    env!("CARGO_PKG_NAME")
+}
+
 fn seats(args: &[&str]) -> Command {
     // Tests lie in `deps/`, examples beside it.
     let deps = std::env::current_exe().expect("a test has a path");
@@ -113,6 +166,11 @@ fn seats(args: &[&str]) -> Command {
         .env_remove("RUST_BACKTRACE");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+fn finish_of(mut command: Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    finish(command)
 }
 
 fn finish(mut command: Command) -> Output {

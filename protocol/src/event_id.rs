@@ -1,0 +1,109 @@
+//! The registry of stable event ids: what a daemon logs at `INFO` and above is named here, so that alerts can rely on it.
+//!
+//! Append-only: an id is never renamed or used for something else. `deploy/docs/events.md` is the same table for
+//! operators; a test keeps both equal, and another that no line is logged without its id and at another level.
+
+use std::fmt;
+
+/// How serious an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something changed.
+    Info,
+    /// May wake a person.
+    Warn,
+    /// The process ends.
+    Error,
+}
+
+impl Severity {
+    /// As logs spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+impl EventId {
+    /// The id as it is logged: `area.event`.
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// At which level it is logged.
+    pub const fn severity(self) -> Severity {
+        self.row().1
+    }
+
+    /// What it means and what to do, for operators.
+    pub const fn meaning(self) -> &'static str {
+        self.row().2
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+macro_rules! registry {
+    ($( $variant:ident $text:literal $severity:ident $meaning:literal; )+) => {
+        /// The stable name of a log line: `tracing::warn!(event_id = %EventId::…, …)`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum EventId {
+            $( #[doc = $meaning] $variant, )+
+        }
+
+        impl EventId {
+            /// Every id.
+            pub const ALL: &[Self] = &[$( Self::$variant, )+];
+
+            const fn row(self) -> (&'static str, Severity, &'static str) {
+                match self {
+                    $( Self::$variant => ($text, Severity::$severity, $meaning), )+
+                }
+            }
+        }
+    };
+}
+
+#[rustfmt::skip]
+registry! {
+    DaemonReady "daemon.ready" Info "The daemon answers.";
+    DaemonDraining "daemon.draining" Info "It was told to end and finishes what is under way.";
+    DaemonCutOff "daemon.cut_off" Warn "Requests under way did not end in time and were cut off; their clients retry.";
+    DaemonFatal "daemon.fatal" Error "The process ends because it cannot keep its promises, such as after a failed write; see the cause and the disk.";
+    ConfigReloaded "config.reloaded" Info "The configuration was read again.";
+    ConfigRefused "config.refused" Warn "The configuration was not taken over; the earlier one stays in force. Correct it and reload.";
+    FilesLimited "limits.open_files" Warn "The limit of open files allows fewer connections than configured; raise LimitNOFILE.";
+    AcceptFailed "net.accept_failed" Warn "No connection could be accepted; see the limits of the process.";
+    PeerUnknown "net.peer_unknown" Warn "The kernel does not say who connects; the connection was closed.";
+    JournalTorn "journal.torn" Warn "An interrupted write was cut off the journal; nobody had been answered for it.";
+    JournalFull "journal.cannot_grow" Warn "There is no room for the next segment of the journal: new seats are refused. Make room.";
+    BundleApplied "bundle.applied" Info "A bundle is in force.";
+    ArtefactRefused "artefact.refused" Info "A file or an answer of the issuer was refused; see the code.";
+    CoreEvent "core.event" Info "The core reports something that has no id of its own yet.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_of_one_form() {
+        let ids: BTreeSet<&str> = EventId::ALL.iter().map(|id| id.as_str()).collect();
+        assert_eq!(ids.len(), EventId::ALL.len());
+        for id in ids {
+            let (area, event) = id.split_once('.').expect("area.event");
+            let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(word(area) && word(event), "{id}");
+        }
+    }
+}
