@@ -1,6 +1,6 @@
 //! The command line of `leasehold-node`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use leasehold_cli::files::FileOrStdin;
@@ -140,6 +140,11 @@ impl Program for Cli {
 }
 
 impl PlaceArgs {
+    /// The configuration file, if one was named.
+    pub(crate) fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The configuration.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
         config::load(self.config.as_deref())

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use leasehold_clock::Stopwatch;
 use leasehold_journal::{Draft, Home as _, JournalError};
 use leasehold_node_core::{Effect, Effects, Entropy, Event, Input, Reply, ReplyTo, SeatReply};
 use leasehold_protocol::api::{ReleaseAnswer, RequestAnswer};
@@ -12,6 +13,7 @@ use leasehold_protocol::artefact::{JournalTail, Request};
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::{TicketBatch, seal};
+use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::keys::{Signer as _, SignerFailed};
 use leasehold_protocol::merkle::Hash;
 use leasehold_protocol::problem::Problem;
@@ -92,6 +94,7 @@ impl<'a> Commit<'a> {
         getrandom::fill(&mut seed).map_err(Fatal::Entropy)?;
         let mut effects = Effects::default();
         self.store.core.handle(&self.now, &mut Entropy::new(seed), input, &mut effects);
+        self.store.tally.count(&effects);
         for effect in effects.0 {
             self.take(effect);
         }
@@ -124,7 +127,9 @@ impl<'a> Commit<'a> {
             leaf_hashes,
             signatures: signed.signatures(),
         };
+        let watch = Stopwatch::start();
         self.store.home.commit(draft)?;
+        self.store.tally.count_sync(watch.elapsed());
         self.release(&signed)
     }
 
@@ -211,7 +216,8 @@ fn answer(asker: AnswerTo, outcome: Outcome) {
     let _ = asker.send(outcome);
 }
 
-fn disk_full() -> Problem {
+/// Why nothing that adds promises is accepted.
+pub(crate) fn disk_full() -> Problem {
     Problem::new(
         Code::StoreFailed,
         "the journal cannot grow: there is no room for its next segment",
@@ -224,9 +230,13 @@ fn log(event: &Event) {
         Event::Denied { pool, code } => {
             tracing::debug!(pool = pool.map(tracing::field::display), %code, "denied");
         }
-        Event::ArtefactRefused { code, detail } => tracing::info!(%code, detail, "artefact refused"),
-        Event::BundleApplied { digest } => tracing::info!(%digest, "bundle applied"),
-        _ => tracing::info!(?event, "event"),
+        Event::ArtefactRefused { code, detail } => {
+            tracing::info!(event_id = %EventId::ArtefactRefused, %code, detail, "artefact refused");
+        }
+        Event::BundleApplied { digest } => {
+            tracing::info!(event_id = %EventId::BundleApplied, %digest, "bundle applied");
+        }
+        _ => tracing::info!(event_id = %EventId::CoreEvent, ?event, "event"),
     }
 }
 
@@ -326,6 +336,7 @@ mod tests {
             home: FileHome::create(&dir.join("journal"), &genesis).unwrap(),
             key: NodeKey::generate().unwrap(),
             realm: Realm { id: RealmId([1; 16]), mode: Mode::Live },
+            tally: crate::tally::Tally::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use leasehold_cli::Failure;
+use leasehold_cli::log::LogConfig;
 use leasehold_protocol::code::Code;
 use serde::{Deserialize, Deserializer, de};
 
@@ -28,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) listen: Option<Listen>,
     /// Bounds of this daemon.
     pub(crate) limits: Limits,
+    /// What is logged, and how.
+    pub(crate) log: LogConfig,
 }
 
 /// One address or several.

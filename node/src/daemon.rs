@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 
-use leasehold_cli::{Failure, Output};
+use leasehold_cli::{Failure, Output, service_manager};
 use leasehold_protocol::code::Code;
+use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::ids::NodeId;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::UnixListener;
@@ -14,13 +15,13 @@ use tokio::sync::watch;
 
 use crate::data_dir::DataDir;
 use crate::http::{self, Endpoint, Node};
+use crate::reload::Reload;
 use crate::socket::{Listening, Place, SocketMode};
 use crate::store::Store;
 use crate::writer::Writer;
 use crate::{limits, ready};
 
 /// What a daemon was told.
-#[derive(Debug)]
 pub(crate) struct Settings {
     /// Its state.
     pub(crate) dir: DataDir,
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) socket_mode: SocketMode,
     /// How many may be connected to it.
     pub(crate) connections: u32,
+    /// What a hang-up reads again.
+    pub(crate) reload: Reload,
 }
 
 /// How far its life has come.
@@ -93,18 +96,22 @@ impl Daemon {
         let mut serving =
             tokio::spawn(async { tokio::join!(admin.serve(phases.clone()), data.serve(phases)) });
         let ready_file = ready::announce(&settings.dir, &[data_place.to_string()], node_id, output)?;
-        notify(sd_notify::NotifyState::Ready);
+        service_manager::ready();
+        tracing::info!(event_id = %EventId::DaemonReady, node = node_id.map(tracing::field::display), "ready");
 
         tokio::select! {
-            () = signals.end() => {}
+            () = signals.end(&settings.reload) => {}
             ended = &mut serving => return Err(stopped_serving(ended.err().as_ref())),
         }
-        tracing::info!("draining");
-        notify(sd_notify::NotifyState::Stopping);
+        tracing::info!(event_id = %EventId::DaemonDraining, "draining");
+        service_manager::stopping();
         drop((ready_file, admin_place, data_place));
         phase.send_replace(Phase::Draining);
         if tokio::time::timeout(limits::DRAIN, serving).await.is_err() {
-            tracing::warn!("requests under way did not end in time and are cut off");
+            tracing::warn!(
+                event_id = %EventId::DaemonCutOff,
+                "requests under way did not end in time and are cut off"
+            );
         }
         Ok(())
     }
@@ -126,13 +133,13 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal to end. A hang-up is none.
-    async fn end(&mut self) {
+    /// Waits for a signal to end. A hang-up is none: it reloads.
+    async fn end(&mut self, reload: &Reload) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => tracing::info!("nothing of the configuration can be reloaded yet"),
+                _ = self.hang_up.recv() => reload.run(),
             }
         }
     }
@@ -158,15 +165,8 @@ fn room_for(connections: u32) -> u32 {
         return connections;
     }
     let fit = u32::try_from(soft.saturating_sub(beside)).unwrap_or(u32::MAX).max(1);
-    tracing::warn!(wanted = connections, fit, "the limit of open files allows fewer connections");
+    tracing::warn!(event_id = %EventId::FilesLimited, wanted = connections, fit, "the limit of open files allows fewer connections");
     fit
-}
-
-/// Tells the service manager. Without one nobody listens.
-fn notify(state: sd_notify::NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::debug!(%error, "the service manager was not told");
-    }
 }
 
 fn join(writer: JoinHandle<()>) -> Result<(), Failure> {

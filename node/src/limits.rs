@@ -20,6 +20,9 @@ pub(crate) const WAKE: Duration = Duration::from_secs(5);
 /// A service manager that watches is told at most this often that the writer still turns.
 pub(crate) const WATCHDOG_MS: i64 = 1000;
 
+/// Series of one counter by pool and code; more are counted without their pool.
+pub(crate) const SERIES: usize = 4096;
+
 /// Connections of the data socket. At the cap no more are accepted until one ends.
 pub(crate) const CONNECTIONS: u32 = 12_000;
 /// Connections of the admin socket: a reserve that the data socket cannot use up.

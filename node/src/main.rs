@@ -23,11 +23,14 @@ mod data_dir;
 mod http;
 mod journal_check;
 mod limits;
+mod metrics;
 mod ready;
 mod received;
+mod reload;
 mod signing;
 mod socket;
 mod store;
+mod tally;
 mod ticket;
 mod writer;
 

@@ -11,12 +11,14 @@ use leasehold_protocol::api::JournalStatus;
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::Realm;
+use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::keys::{PublicKeyBytes, Signer as _};
 use leasehold_protocol::seq::Seq;
 
 use crate::causes::with_causes;
 use crate::data_dir::DataDir;
 use crate::signing::{self, KeyName, NodeKey};
+use crate::tally::Tally;
 
 /// What a node's journal is called in its genesis.
 pub(crate) const JOURNAL_KIND: &str = "node";
@@ -31,6 +33,8 @@ pub(crate) struct Store {
     pub(crate) key: NodeKey,
     /// Whose artefacts the node makes and accepts.
     pub(crate) realm: Realm,
+    /// What was counted since it was opened.
+    pub(crate) tally: Tally,
 }
 
 /// A node's state as it was when it was looked at.
@@ -61,7 +65,7 @@ impl Store {
                 "restore keys and journal from the same backup",
             ));
         }
-        Ok(Self { core, home, key, realm: identity.realm })
+        Ok(Self { core, home, key, realm: identity.realm, tally: Tally::new() })
     }
 
     /// Whether there is room for more than what is in use: false is an alarm.
@@ -165,6 +169,7 @@ fn tell_of(opened: &Opened) {
     tracing::debug!(frames = opened.frames, unmarked_frames = opened.unmarked_frames, "journal opened");
     if let Some(torn) = &opened.torn {
         tracing::warn!(
+            event_id = %EventId::JournalTorn,
             ?torn,
             "an interrupted write was cut off the journal; nobody had been answered for it"
         );

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
@@ -9,6 +11,7 @@ use leasehold_journal::Home as _;
 use leasehold_node_core::{Input, NodeCore};
 use leasehold_protocol::api::JournalStatus;
 use leasehold_protocol::code::Code;
+use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::ClockReading;
 use tokio::sync::oneshot;
@@ -18,11 +21,31 @@ use crate::command::{AnswerTo, Command, Outcome};
 use crate::commit::{Commit, Fatal};
 use crate::limits;
 use crate::store::{Store, journal_status};
+use crate::tally::Tally;
 
 /// The way to the writer. The writer ends when the last one is dropped and everything that waited is answered.
 #[derive(Clone)]
 pub(crate) struct Writer {
     inbox: SyncSender<Job>,
+    queue: Queue,
+}
+
+/// How many jobs wait: the channel does not tell.
+#[derive(Clone, Default)]
+struct Queue(Arc<AtomicUsize>);
+
+impl Queue {
+    fn enter(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn len(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The state between two frames: all of it is durable.
@@ -33,6 +56,12 @@ pub(crate) struct Durable<'a> {
     pub(crate) now: &'a ClockReading,
     /// How far the journal reaches.
     pub(crate) journal: JournalStatus,
+    /// There is room for more than what is in use.
+    pub(crate) can_grow: bool,
+    /// What was counted since the start.
+    pub(crate) tally: &'a Tally,
+    /// How many jobs wait.
+    pub(crate) queue: usize,
 }
 
 enum Job {
@@ -46,8 +75,11 @@ impl Writer {
     /// Starts the thread. It ends the process by itself: 70 when a write fails, 101 when it panics.
     pub(crate) fn spawn(store: Store) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (inbox, jobs) = sync_channel(limits::INBOX);
-        let thread = thread::Builder::new().name("writer".into()).spawn(move || run_or_die(store, jobs))?;
-        Ok((Self { inbox }, thread))
+        let queue = Queue::default();
+        let writer = Self { inbox, queue: queue.clone() };
+        let thread =
+            thread::Builder::new().name("writer".into()).spawn(move || run_or_die(store, jobs, queue))?;
+        Ok((writer, thread))
     }
 
     /// Has a command decided, and waits until what follows from it is durable.
@@ -73,13 +105,18 @@ impl Writer {
     }
 
     fn send(&self, job: Job) -> Result<(), Problem> {
-        self.inbox.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Problem::new(
-                Code::Overloaded,
-                "too many commands wait already",
-                "send the same request again soon",
-            ),
-            TrySendError::Disconnected(_) => ending(),
+        // Before it is sent, so that the writer never takes out what did not come in.
+        self.queue.enter();
+        self.inbox.try_send(job).map_err(|error| {
+            self.queue.leave();
+            match error {
+                TrySendError::Full(_) => Problem::new(
+                    Code::Overloaded,
+                    "too many commands wait already",
+                    "send the same request again soon",
+                ),
+                TrySendError::Disconnected(_) => ending(),
+            }
         })
     }
 }
@@ -100,14 +137,14 @@ fn ending() -> Problem {
     Problem::new(Code::ShuttingDown, "the node is shutting down", "send the same request again soon")
 }
 
-fn run_or_die(store: Store, jobs: Receiver<Job>) {
-    let writer =
-        WriterLoop { store, jobs, last_tick_ms: i64::MIN, looks: Vec::new(), watchdog: Watchdog::new() };
+fn run_or_die(store: Store, jobs: Receiver<Job>, queue: Queue) {
+    let (looks, watchdog) = (Vec::new(), Watchdog::new());
+    let writer = WriterLoop { store, jobs, queue, last_tick_ms: i64::MIN, looks, watchdog };
     let run = AssertUnwindSafe(|| writer.run());
     match catch_unwind(run) {
         Ok(Ok(())) => {}
         Ok(Err(fatal)) => {
-            tracing::error!(cause = with_causes(&fatal), "the writer stops, and with it the process");
+            tracing::error!(event_id = %EventId::DaemonFatal, cause = with_causes(&fatal), "the writer stops, and with it the process");
             process::exit(fatal.code().exit().into());
         }
         // The panic has been printed. Memory may be ahead of the disk, so nobody may be served from it.
@@ -121,6 +158,7 @@ const PANIC_EXIT: i32 = 101;
 struct WriterLoop {
     store: Store,
     jobs: Receiver<Job>,
+    queue: Queue,
     last_tick_ms: i64,
     looks: Vec<Look>,
     watchdog: Watchdog,
@@ -146,11 +184,13 @@ impl WriterLoop {
     fn make_frame(&mut self, first: Option<Job>, now: ClockReading) -> Result<(), Fatal> {
         let tick = self.is_tick_due(&now);
         if tick && !self.store.can_grow() {
+            tracing::warn!(event_id = %EventId::JournalFull, "there is no room for the next segment of the journal");
             self.store.home.retry_next_segment();
         }
         let mut commit = Commit::begin(&mut self.store, now);
         let mut next = first;
         while let Some(job) = next {
+            self.queue.leave();
             match job {
                 Job::Ask(command, asker) => commit.ask(command, asker)?,
                 Job::Look(look) => self.looks.push(look),
@@ -180,9 +220,14 @@ impl WriterLoop {
 
     /// Answers who only wanted to look, now that all they can see is durable.
     fn show(&mut self, now: &ClockReading) {
+        if self.looks.is_empty() {
+            return;
+        }
+        let can_grow = self.store.can_grow();
         let journal = journal_status(self.store.home.tail());
+        let (core, tally, queue) = (&self.store.core, &self.store.tally, self.queue.len());
         for look in self.looks.drain(..) {
-            look(&Durable { core: &self.store.core, now, journal: journal.clone() });
+            look(&Durable { core, now, journal: journal.clone(), can_grow, tally, queue });
         }
     }
 }
@@ -216,11 +261,12 @@ mod tests {
     #[tokio::test]
     async fn one_command_more_than_fits_is_refused_at_once() {
         let (inbox, _jobs) = sync_channel(limits::INBOX);
-        let writer = Writer { inbox };
+        let writer = Writer { inbox, queue: Queue::default() };
         for waiting in 0..=limits::INBOX {
             let sent = writer.send(Job::Look(Box::new(|_| {}))).map_err(|problem| problem.code);
             let expected = if waiting < limits::INBOX { Ok(()) } else { Err(Code::Overloaded) };
             assert_eq!(sent, expected, "{waiting}");
+            assert_eq!(writer.queue.len(), limits::INBOX.min(waiting + 1));
         }
         assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::Overloaded);
     }
@@ -228,7 +274,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_does_not_come_is_unknown_and_one_that_cannot_come_is_the_end() {
         let (inbox, jobs) = sync_channel(1);
-        let writer = Writer { inbox };
+        let writer = Writer { inbox, queue: Queue::default() };
         assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::Timeout);
         drop(jobs);
         assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::ShuttingDown);

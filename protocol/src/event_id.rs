@@ -80,7 +80,7 @@ registry! {
     DaemonFatal "daemon.fatal" Error "The process ends because it cannot keep its promises, such as after a failed write; see the cause and the disk.";
     ConfigReloaded "config.reloaded" Info "The configuration was read again.";
     ConfigRefused "config.refused" Warn "The configuration was not taken over; the earlier one stays in force. Correct it and reload.";
-    FilesLimited "limits.open_files" Warn "The limit of open files allows fewer connections than configured; raise LimitNOFILE.";
+    FilesLimited "limits.open_files" Warn "The limit of open files allows fewer connections than configured; raise `LimitNOFILE`.";
     AcceptFailed "net.accept_failed" Warn "No connection could be accepted; see the limits of the process.";
     PeerUnknown "net.peer_unknown" Warn "The kernel does not say who connects; the connection was closed.";
     JournalTorn "journal.torn" Warn "An interrupted write was cut off the journal; nobody had been answered for it.";
@@ -102,7 +102,8 @@ mod tests {
         assert_eq!(ids.len(), EventId::ALL.len());
         for id in ids {
             let (area, event) = id.split_once('.').expect("area.event");
-            let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            let word =
+                |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             assert!(word(area) && word(event), "{id}");
         }
     }

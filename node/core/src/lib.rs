@@ -29,8 +29,8 @@ mod status;
 mod trust;
 
 pub use crate::core::{NodeCore, ReplayError};
-pub use ends::{Ends, PoolEnds};
 pub use effect::{Effect, Effects, Event, Reply, SeatReply, TicketPlace};
+pub use ends::{Ends, PoolEnds};
 pub use input::{Cause, Checkout, Initialise, Input, Principal, ReplyTo};
 pub use leasehold_protocol::entropy::Entropy;
 pub use leasehold_protocol::seq::Seq;

@@ -22,6 +22,7 @@ use crate::data_dir::DataDir;
 use crate::received;
 use crate::signing::{self, KeyName};
 use crate::store::{JOURNAL_KIND, Store, journal_failure, replay};
+use crate::tally::Tally;
 
 #[derive(Serialize)]
 struct Made {
@@ -52,7 +53,7 @@ pub(super) fn run(dir: &DataDir, args: &InitArgs, output: Output) -> Result<(), 
         tls_keys: vec![tls_key.spki_digest()],
         name: name.clone(),
     };
-    let store = Store { core: NodeCore::new(), home, key, realm: root.realm() };
+    let store = Store { core: NodeCore::new(), home, key, realm: root.realm(), tally: Tally::new() };
     write_first_frame(store, initialise).map_err(|fatal| fatal_failure(&fatal))?;
     let people = People::sentence(format!(
         "made the node {name:?} with key {node_key_id} in {}",

@@ -10,7 +10,7 @@ mod request;
 mod run;
 mod status;
 
-use leasehold_cli::{Exit, Failure, MutationArgs, Output, Program as _};
+use leasehold_cli::{Exit, Failure, MutationArgs, Output, Program as _, log};
 use leasehold_node_core::Cause;
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::code::Code;
@@ -26,8 +26,12 @@ use crate::store::Store;
 
 /// The whole program, from its arguments to its exit.
 pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
-    log_to_stderr(&cli);
+    let global = cli.global();
     let Cli { place, verb, .. } = cli;
+    // A daemon logs as its configuration says.
+    if !matches!(verb, Verb::Run(_)) {
+        log::begin(global);
+    }
     let config = place.config();
     // What an artefact says can be shown without any state or configuration.
     if let Verb::Inspect(args) = &verb {
@@ -40,7 +44,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Init(args) => init::run(&dir, &args, output),
         Verb::Request(args) => request::run(&dir, &args, output),
         Verb::Import(args) => import::run(&dir, &args, output),
-        Verb::Run(args) => run::run(dir, args, config, output),
+        Verb::Run(args) => run::run(dir, args, &place, config, global),
         Verb::Status => status::run(&dir, output),
         Verb::Pools => pools::run(&dir, output),
         Verb::Leases(args) => leases::run(&dir, &args, output),
@@ -77,16 +81,6 @@ fn fatal_failure(fatal: &Fatal) -> Failure {
 
 fn unanswered() -> Problem {
     Problem::new(Code::Internal, "the core did not answer", "report this")
-}
-
-fn log_to_stderr(cli: &Cli) {
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
-    let level = cli.global().log_level().parse().unwrap_or(tracing::Level::WARN);
-    let builder = builder.with_max_level(level);
-    match cli.verb {
-        Verb::Run(_) => builder.json().init(),
-        _ => builder.with_ansi(false).without_time().init(),
-    }
 }
 
 /// The command line that does something on the same directory.

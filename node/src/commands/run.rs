@@ -1,15 +1,24 @@
 //! `run`: the daemon, in the foreground.
 
-use leasehold_cli::{Failure, Output};
+use std::path::Path;
+
+use leasehold_cli::{Failure, GlobalArgs, log};
 use leasehold_protocol::code::Code;
 
-use crate::cli::RunArgs;
+use crate::cli::{PlaceArgs, RunArgs};
 use crate::config::Config;
 use crate::daemon::{self, Settings};
 use crate::data_dir::DataDir;
+use crate::reload::Reload;
 use crate::socket::{self, SocketMode};
 
-pub(super) fn run(dir: DataDir, args: RunArgs, config: Config, output: Output) -> Result<(), Failure> {
+pub(super) fn run(
+    dir: DataDir,
+    args: RunArgs,
+    place: &PlaceArgs,
+    config: Config,
+    global: GlobalArgs,
+) -> Result<(), Failure> {
     if !args.listen.is_empty() || config.listen.is_some() {
         return Err(Failure::new(
             Code::ConfigInvalid,
@@ -24,5 +33,10 @@ pub(super) fn run(dir: DataDir, args: RunArgs, config: Config, output: Output) -
     socket::check_path(&socket)?;
     socket::check_path(&dir.admin_socket())?;
     let socket_mode = config.socket_mode.unwrap_or(SocketMode::EVERYBODY);
-    daemon::run(Settings { dir, socket, socket_mode, connections: config.limits.connections.0 }, output)
+    let reload = Reload {
+        config: place.config_file().map(Path::to_owned),
+        log: log::begin_daemon(global, config.log),
+    };
+    let connections = config.limits.connections.0;
+    daemon::run(Settings { dir, socket, socket_mode, connections, reload }, global.output())
 }

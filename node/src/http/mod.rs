@@ -1,6 +1,7 @@
 //! HTTP/1.1 on Unix sockets: an accept loop of our own around hyper, with every bound of [`limits`].
 
 mod body;
+mod health;
 mod peer;
 mod problem;
 mod routes;
@@ -19,6 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use leasehold_protocol::code::Code;
+use leasehold_protocol::event_id::EventId;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
@@ -69,7 +71,7 @@ impl Endpoint {
                     tokio::spawn(serve_connection(stream, router.clone(), graceful.watcher(), slot));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    tracing::warn!(event_id = %EventId::AcceptFailed, %error, "cannot accept a connection");
                     tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                 }
             }
@@ -92,7 +94,9 @@ async fn accept(
 async fn serve_connection(stream: UnixStream, router: Router, watcher: Watcher, _slot: OwnedSemaphorePermit) {
     let peer = match stream.peer_cred() {
         Ok(credentials) => Peer::new(credentials.uid()),
-        Err(error) => return tracing::warn!(%error, "the kernel does not say who connects"),
+        Err(error) => {
+            return tracing::warn!(event_id = %EventId::PeerUnknown, %error, "the kernel does not say who connects");
+        }
     };
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());

@@ -2,7 +2,6 @@
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRef, Path, Query, State};
-use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use leasehold_node_core::{Cause, Checkout};
@@ -17,10 +16,10 @@ use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::join_code::JoinCode;
 use leasehold_protocol::problem::Problem;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::body::{ArtefactBody, BodyRoom, JsonBody};
+use super::health;
 use super::peer::Peer;
 use super::problem::Refusal;
 use crate::command::{Answer, Command};
@@ -55,8 +54,9 @@ pub(crate) fn data_routes() -> Router<Node> {
         .route("/v1/pools", get(pools))
         .route("/v1/proof/{digest}", get(proof))
         .route("/v1/status", get(status))
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
 }
@@ -207,22 +207,6 @@ async fn verify_journal(State(node): State<Node>) -> Answered<JournalVerified> {
     let verified =
         verified.map_err(|error| Problem::new(Code::Internal, error.to_string(), "report this"))?;
     Ok(Json(verified.map_err(|failure| failure.problem().clone())?))
-}
-
-async fn livez() -> Json<Value> {
-    Json(json!({"live": true}))
-}
-
-async fn readyz(State(node): State<Node>) -> Answered<Value> {
-    if *node.phase.borrow() == Phase::Draining {
-        return Err(Refusal::new(Code::ShuttingDown, "the node is shutting down", "ask another node"));
-    }
-    if node.writer.look(|durable| durable.core.is_provisioned()).await? {
-        return Ok(Json(json!({"ready": true})));
-    }
-    let hint = "import a bundle: `leasehold-node import FILE`";
-    let problem = Problem::new(Code::NodeUnprovisioned, "the node has no bundle yet", hint);
-    Err(Refusal(Problem { status: StatusCode::SERVICE_UNAVAILABLE.as_u16(), ..problem }))
 }
 
 async fn unknown_route() -> Refusal {

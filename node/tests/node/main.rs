@@ -4,7 +4,11 @@
 
 mod commands;
 mod daemon;
+mod events;
+mod health;
 mod input;
+mod metrics;
 mod rig;
 mod seats;
+mod service;
 mod vendor;

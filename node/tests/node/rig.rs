@@ -94,7 +94,14 @@ impl Rig {
 
     /// Starts a daemon and waits until it is ready.
     pub(crate) fn run(&self, args: &[&str]) -> Daemon {
-        let mut child = self.command(&[&["run"], args].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        self.run_prepared(args, |_| {})
+    }
+
+    /// The same, with more said to its process: such as its environment, or where its log goes.
+    pub(crate) fn run_prepared(&self, args: &[&str], prepare: impl FnOnce(&mut Command)) -> Daemon {
+        let mut command = self.command(&[&["run"], args].concat());
+        prepare(command.stdout(Stdio::piped()));
+        let mut child = command.spawn().unwrap();
         let mut ready = String::new();
         let stdout = child.stdout.take().unwrap();
         BufReader::new(stdout).read_line(&mut ready).unwrap();

@@ -121,7 +121,8 @@ mod tests {
             let expected = (Verdict::Failure, Exit::of(Code::JournalDamaged));
             assert_eq!((checkup.verdict, checkup.exit()), expected);
         }
-        let people = "[ok] clock: synchronised\n[warning] disk: nearly full\n    make room\n[failure] journal: ";
+        let people =
+            "[ok] clock: synchronised\n[warning] disk: nearly full\n    make room\n[failure] journal: ";
         assert!(format!("{:?}", checkup.for_people()).contains(&people.replace('\n', "\\n")));
     }
 }

@@ -73,7 +73,8 @@ impl Manual {
             Self::Completions(shell) => output.line(completions(shell, &mut command)?.trim_end()),
             Self::Pages(dir) => {
                 let pages = write_pages(command, &dir)?;
-                let people = People::sentence(format!("wrote {} man pages to {}", pages.len(), dir.display()));
+                let people =
+                    People::sentence(format!("wrote {} man pages to {}", pages.len(), dir.display()));
                 output.answer(&Written { pages }, &people)
             }
         }

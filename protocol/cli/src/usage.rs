@@ -20,10 +20,11 @@ pub(crate) enum Unparsed {
 
 pub(crate) fn parse<P: Parser>(args: &[OsString]) -> Result<P, Unparsed> {
     let mut command = without_empty_variables(command::<P>());
-    let parsed = command.try_get_matches_from_mut(args).and_then(|mut matches| match Manual::asked(&matches) {
-        Some(manual) => Ok(Err(Unparsed::Manual(manual))),
-        None => P::from_arg_matches_mut(&mut matches).map(Ok),
-    });
+    let parsed =
+        command.try_get_matches_from_mut(args).and_then(|mut matches| match Manual::asked(&matches) {
+            Some(manual) => Ok(Err(Unparsed::Manual(manual))),
+            None => P::from_arg_matches_mut(&mut matches).map(Ok),
+        });
     parsed.unwrap_or_else(|error| Err(unparsed(&error.format(&mut command))))
 }
 
