@@ -192,6 +192,8 @@ pub struct StatusAnswer {
 pub enum TrustState {
     /// No root, certificate or allocation.
     Unprovisioned,
+    /// The grant was revoked: running leases drain.
+    Revoked,
     /// Grant end and grace passed, or offline for too long.
     Expired,
     /// The grant's end passed.
@@ -313,7 +315,7 @@ pub struct LeaseStatus {
     /// Fencing number.
     #[serde(with = "decimal")]
     pub epoch: u64,
-    /// `ACTIVE` or `EVICTABLE`.
+    /// `ACTIVE`, `DRAIN` (it ends with its promise) or `EVICTABLE` (it has run out).
     pub state: String,
     /// `user@host`.
     pub holder: String,

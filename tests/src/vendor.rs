@@ -4,7 +4,8 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use leasehold_protocol::artefact::{
     Allocation, AllocationKind, Answers, Artefact, BindingMatch, BorrowCaps, Bundle, Caps, Extensions, Grant,
     Head, Issue, Item, KeyState, Kind, LogPolicy, Manifest, ManifestEntry, NodeCaps, NodeCertificate,
-    PolicyCeilings, Pool, Ratchet, Request, Role, RoleKeys, Root, RootKey, Seats, TimeStatement, TtlBounds,
+    PolicyCeilings, Pool, Ratchet, Request, RevokedSerials, Role, RoleKeys, Root, RootKey,
+    ScheduledRevocation, Seats, TimeStatement, TtlBounds,
 };
 use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::canonical;
@@ -44,6 +45,12 @@ pub struct Offer {
     pub issued_at: UnixMs,
     /// Bounds of true time, if the bundle says any.
     pub time: Option<(UnixMs, UnixMs)>,
+    /// What the head says is revoked.
+    pub revoked: Vec<RevokedSerials>,
+    /// What it says will be.
+    pub scheduled: Vec<ScheduledRevocation>,
+    /// Least generation of grants.
+    pub min_grant_generation: u32,
     /// Pools with their grants and rows.
     pub pools: Vec<PoolOffer>,
 }
@@ -53,6 +60,8 @@ pub struct Offer {
 pub struct PoolOffer {
     /// Makes the ids of pool and grant.
     pub number: u8,
+    /// Of this version of grant and pool. Distinct, and higher for a later version.
+    pub serial: u64,
     /// Product.
     pub sku: String,
     /// Ascending.
@@ -97,7 +106,16 @@ pub struct RowOffer {
 impl Offer {
     /// These pools, in the bundle of that number, for the usual node, with certain time.
     pub fn new(serial: u64, pools: Vec<PoolOffer>) -> Self {
-        Self { serial, node: NODE, issued_at: NOW, time: Some((NOW, NOW)), pools }
+        let (revoked, scheduled) = (Vec::new(), Vec::new());
+        let (issued_at, time) = (NOW, Some((NOW, NOW)));
+        Self { serial, node: NODE, issued_at, time, revoked, scheduled, min_grant_generation: 0, pools }
+    }
+
+    /// The same, with these versions of grants revoked.
+    #[must_use]
+    pub fn revoking(mut self, serials: impl IntoIterator<Item = u64>) -> Self {
+        self.revoked = vec![RevokedSerials::new(Kind::Grant, serials)];
+        self
     }
 }
 
@@ -106,6 +124,7 @@ impl PoolOffer {
     pub fn new(number: u8, sku: &str, seats: u32) -> Self {
         Self {
             number,
+            serial: u64::from(number),
             sku: sku.to_owned(),
             features: Vec::new(),
             seats: Seats::Value(seats),
@@ -253,7 +272,7 @@ fn root(key: &TestKey, realm: Realm) -> Root {
 
 fn grant(offer: &PoolOffer) -> Grant {
     Grant {
-        issue: issue(GrantId([offer.number; 16])),
+        issue: Issue { serial: offer.serial, ..issue(GrantId([offer.number; 16])) },
         account: ACCOUNT,
         version: 1,
         product: ProductId([4; 16]),
@@ -277,7 +296,7 @@ fn grant(offer: &PoolOffer) -> Grant {
 
 fn pool(offer: &PoolOffer, grant_digest: Digest) -> Pool {
     Pool {
-        issue: issue(offer.id()),
+        issue: Issue { serial: offer.serial, ..issue(offer.id()) },
         account: ACCOUNT,
         grant: GrantId([offer.number; 16]),
         grant_digest,
@@ -331,7 +350,7 @@ fn manifest(offer: &Offer, grants: &[Sealed], pools: &[Sealed]) -> Manifest {
         let numbered = offer.pools.iter().zip(sealed);
         let entry = |(pool, sealed): (&PoolOffer, &Sealed)| ManifestEntry {
             subject: (kind.number(), [pool.number; 16]),
-            serial: 1,
+            serial: pool.serial,
             digest: sealed.digest,
         };
         numbered.map(entry).collect()
@@ -351,11 +370,11 @@ fn head(offer: &Offer, manifest: Digest) -> Head {
         root_version: 1,
         manifest,
         revocations: None,
-        min_grant_generation: 0,
+        min_grant_generation: offer.min_grant_generation,
         min_node_version: 0,
         checkpoint: None,
-        revoked: Vec::new(),
-        scheduled: Vec::new(),
+        revoked: offer.revoked.clone(),
+        scheduled: offer.scheduled.clone(),
         ext: Extensions::NONE,
     }
 }

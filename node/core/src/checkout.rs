@@ -11,6 +11,7 @@ use leasehold_protocol::limits as artefact_limits;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
+use leasehold_protocol::time::UnixMs;
 use sha2::{Digest as _, Sha256};
 
 use crate::core::{EPOCH_COUNTER, NodeCore, refuse, reply};
@@ -124,8 +125,11 @@ impl NodeCore {
     }
 
     /// Friendly to who paid: the grant's start and end are judged by the best time there is.
-    pub(crate) fn check_grant(&self, entry: &PoolEntry) -> Result<bool, NoPromise> {
+    pub(crate) fn check_grant(&self, provision: &Provision, entry: &PoolEntry) -> Result<bool, NoPromise> {
         let (grant, best) = (&entry.grant, self.clock.best());
+        if let Some(since) = provision.revoked_since(entry, best) {
+            return Err(NoPromise { code: Code::Revoked, bound: since });
+        }
         if self.clock.not_yet(grant.not_before) {
             return Err(NoPromise { code: Code::NotYetEffective, bound: grant.not_before });
         }
@@ -156,6 +160,8 @@ impl NodeCore {
         grace | if over { TicketFlags::OVERAGE } else { 0 }
     }
 
+    /// A retry promises nothing new: its ticket and deadline are those that were given, and the seat is counted until
+    /// then. So it is answered under a revoked grant, too; the end of the row bounds it as before.
     fn answer_again(&mut self, to: ReplyTo, grant: Seq, out: &mut Effects) {
         let Some((lease, provision)) = self.ledger.get(grant).zip(self.provision.as_ref()) else { return };
         let Some(row) = provision.rows.get(&lease.row) else { return };
@@ -172,7 +178,7 @@ impl NodeCore {
     fn choose(&self, checkout: &Checkout) -> Result<Choice, Denied> {
         let nowhere = |denial| Denied { pool: None, denial };
         let Some(provision) = &self.provision else { return Err(nowhere(Box::new(unprovisioned()))) };
-        let pools = matching_pools(provision, checkout).map_err(nowhere)?;
+        let pools = matching_pools(provision, checkout, self.clock.best()).map_err(nowhere)?;
         let mut open = Vec::new();
         let mut closed = Vec::new();
         for (index, entry) in pools {
@@ -194,7 +200,10 @@ impl NodeCore {
                 denial: Box::new(self.exhausted(provision, &open, checkout)),
             });
         }
-        closed.sort_by_key(|(_, entry, _)| (surplus(entry), entry.grant.not_after, entry.pool.issue.id));
+        let revoked = |none: &NoPromise| none.code == Code::Revoked;
+        closed.sort_by_key(|(_, entry, none)| {
+            (revoked(none), surplus(entry), entry.grant.not_after, entry.pool.issue.id)
+        });
         match closed.first() {
             Some(&(index, _, none)) => {
                 Err(Denied { pool: Some(index), denial: Box::new(self.no_promise(none)) })
@@ -210,7 +219,7 @@ impl NodeCore {
         entry: &'a PoolEntry,
         checkout: &Checkout,
     ) -> Result<Candidate<'a>, NoPromise> {
-        let in_grace = self.check_grant(entry)?;
+        let in_grace = self.check_grant(provision, entry)?;
         let TtlBounds { min_ms, default_ms, max_ms } = entry.pool.ttl;
         let wish_ms = checkout.ttl_ms.unwrap_or(default_ms).clamp(min_ms, max_ms);
         let promises = self.promises(provision);
@@ -390,6 +399,12 @@ impl NodeCore {
                 "it ended, grace included, at {bound}, now is {best}: {} ago",
                 span(best.since(bound))
             ),
+            Code::Revoked => {
+                format!(
+                    "the vendor revoked it at {bound}, now is {best}: {} ago",
+                    span(best.since(bound).max(0))
+                )
+            }
             Code::ManifestStale => {
                 format!(
                     "the last word of the issuer was good until {bound}, now is {best}: {} ago",
@@ -417,6 +432,7 @@ impl NodeCore {
         let (hint, allows) = match none.code {
             Code::NotYetEffective => ("wait, or check this machine's clock", "the beginning of the grant"),
             Code::Expired => ("ask the vendor to renew the grant", "a renewed grant"),
+            Code::Revoked => ("ask the vendor why, and for a new grant", "a new grant"),
             Code::ManifestStale | Code::AllocationEnded => {
                 ("make a request and import the vendor's bundle", "a bundle with a longer allocation")
             }
@@ -446,14 +462,16 @@ pub(crate) fn code_of(flags: u16) -> Code {
     }
 }
 
-/// Live pools of the product that have the features, or why there are none.
+/// Pools of the product that have the features, the revoked ones too; or why there are none.
 fn matching_pools<'a>(
     provision: &'a Provision,
     checkout: &Checkout,
+    best: UnixMs,
 ) -> Result<Vec<(PoolIndex, &'a PoolEntry)>, Box<Denial>> {
     let matches = |entry: &PoolEntry| {
         let product = checkout.product.as_ref().is_none_or(|sku| *sku == entry.grant.sku);
-        entry.live && product && checkout.pool.is_none_or(|pool| pool == entry.pool.issue.id)
+        let known = entry.live || provision.revoked_since(entry, best).is_some();
+        known && product && checkout.pool.is_none_or(|pool| pool == entry.pool.issue.id)
     };
     let of_product: Vec<_> = provision
         .pools

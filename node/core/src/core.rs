@@ -160,7 +160,7 @@ impl NodeCore {
             Input::Import { to, cause, envelope, dry_run, accept_time } => {
                 self.import(to, cause, &envelope, dry_run, accept_time, out);
             }
-            Input::Tick => {}
+            Input::Tick => self.end_drained(out),
         }
     }
 

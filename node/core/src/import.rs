@@ -1,7 +1,7 @@
 //! Import of a bundle: whole or not at all, once, never an older one.
 
 use leasehold_protocol::api::{ImportAnswer, ImportResult, instant};
-use leasehold_protocol::artefact::{Answers, Kind, Seats};
+use leasehold_protocol::artefact::{Answers, Head, Kind, Seats};
 use leasehold_protocol::bundle::{OpenedBundle, open_bundle};
 use leasehold_protocol::bytes::Bytes;
 use leasehold_protocol::code::Code;
@@ -10,8 +10,9 @@ use leasehold_protocol::seq::Seq;
 use crate::core::{Identity, NodeCore, refuse, refuse_artefact, reply};
 use crate::effect::{Effect, Effects, Event, Reply};
 use crate::input::{Cause, ReplyTo};
-use crate::provision::Provision;
+use crate::provision::{PoolEntry, Provision};
 use crate::record::Record;
+use crate::revocation::scheduled_at;
 
 /// A bundle that is not for this node, or not newer.
 struct Unfit {
@@ -50,7 +51,7 @@ impl NodeCore {
                 ImportAnswer { result: ImportResult::AlreadyApplied, bundle_id, changes: Vec::new() };
             return reply(to, Seq(0), Reply::Imported(Box::new(answer)), out);
         }
-        if let Err(unfit) = self.check_newer(&opened) {
+        if let Err(unfit) = self.check_newer(&opened).and_then(|()| self.check_revocations(&opened)) {
             return refuse_artefact(to, Kind::Bundle, unfit.code, unfit.detail, unfit.hint, out);
         }
         let mut changes = changes(self.provision.as_ref(), &opened);
@@ -136,9 +137,6 @@ impl NodeCore {
         {
             return older(format!("its head has version {version}, version {current} was applied"));
         }
-        if opened.head.min_grant_generation < head.min_grant_generation {
-            return older("its least grant generation is lower".to_owned());
-        }
         for row in &opened.allocations {
             let applied = provision.rows.values().filter(|known| known.allocation.issue.id == row.issue.id);
             let newest = applied.map(|known| known.allocation.seq).max();
@@ -147,6 +145,26 @@ impl NodeCore {
             }
         }
         Ok(())
+    }
+
+    /// Revocation is terminal: what is known stays in force as long as its grant would have lived (SPEC §7.2).
+    fn check_revocations(&self, opened: &OpenedBundle) -> Result<(), Unfit> {
+        let Some(provision) = &self.provision else { return Ok(()) };
+        let lacks = |what: String| {
+            Err(Unfit {
+                code: Code::RevocationRollback,
+                detail: format!("the bundle's head does not know of a revocation: {what}"),
+                hint: "ask the vendor for a bundle of its present state; nothing was changed",
+            })
+        };
+        let (least, known) = (opened.head.min_grant_generation, provision.head.min_grant_generation);
+        if least < known {
+            return lacks(format!("its least grant generation is {least}, it was {known}"));
+        }
+        match provision.revocations_until(&opened.head).missing_from(&opened.head) {
+            Some((kind, serial)) => lacks(format!("{kind} {serial} was revoked before it was issued")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -173,9 +191,30 @@ fn changes(provision: Option<&Provision>, opened: &OpenedBundle) -> Vec<String> 
     for row in gone.filter(|row| !kept(row.allocation.issue.id)) {
         changes.push(format!("allocation {} is served no more", row.allocation.issue.id));
     }
+    if let Some(provision) = provision {
+        changes.extend(revocations(provision, &opened.head));
+    }
     let head = opened.head.version;
     if provision.is_none_or(|p| p.head.version < head) {
         changes.push(format!("the issuer's word is of {}", opened.head.issue.issued_at));
     }
     changes
+}
+
+/// What a newer head takes away, now or later.
+fn revocations(provision: &Provision, newer: &Head) -> Vec<String> {
+    let revoked = provision.revocations_after(newer);
+    let sentence = |entry: &PoolEntry| {
+        let sku = &entry.grant.sku;
+        match (revoked.since(entry), scheduled_at(newer, entry)) {
+            (Some(_), _) if provision.revocations.since(entry).is_none() => {
+                Some(format!("the grant of {sku} is revoked: its leases end with their promise"))
+            }
+            (None, Some(at)) if scheduled_at(&provision.head, entry) != Some(at) => {
+                Some(format!("the grant of {sku} is revoked from {at} on"))
+            }
+            _ => None,
+        }
+    };
+    provision.pools.values().filter_map(sentence).collect()
 }

@@ -158,6 +158,11 @@ impl Ledger {
         self.by_deadline.get(&pool).into_iter().flatten().filter_map(|(_, grant)| self.leases.get(grant))
     }
 
+    /// The end of the last promise of a pool.
+    pub(crate) fn last_deadline(&self, pool: PoolIndex) -> Option<SvcMs> {
+        self.by_deadline.get(&pool)?.last().map(|&(deadline, _)| deadline)
+    }
+
     /// Leases of a pool whose seats may be given to somebody else, the oldest deadline first. Touches no other lease
     /// than those past their deadline.
     pub(crate) fn run_out(&self, pool: PoolIndex, svc: SvcMs, grace: bool) -> impl Iterator<Item = &Lease> {

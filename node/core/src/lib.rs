@@ -23,6 +23,7 @@ mod provision;
 mod record;
 mod renewal;
 mod request;
+mod revocation;
 mod rules;
 mod seats;
 mod status;

@@ -20,5 +20,7 @@ pub const DENIAL_ROLL_UPS: usize = 32;
 pub const LEASE_MIN_MS: i64 = 60_000;
 /// Server grace G is a tenth of the TTL, but at least this.
 pub const GRACE_MIN_MS: i64 = 5_000;
+/// Drained leases that one idle tick ends.
+pub const DRAINED_ENDS: usize = 256;
 /// Run-out leases of an unlimited pool that one grant ends.
 pub const UNLIMITED_EVICTIONS: usize = 4;

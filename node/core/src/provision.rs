@@ -9,7 +9,10 @@ use leasehold_protocol::bundle::OpenedBundle;
 use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::envelope::Verified;
 use leasehold_protocol::ids::{AccountId, NodeId, PoolId};
+use leasehold_protocol::time::UnixMs;
 use leasehold_protocol::trust_root::TrustRoot;
+
+use crate::revocation::{Revocations, scheduled_at};
 
 /// Journal-local number of a pool, over all its versions.
 pub(crate) type PoolIndex = u32;
@@ -26,7 +29,9 @@ pub(crate) struct Provision {
     pub(crate) certificate: Verified<NodeCertificate>,
     pub(crate) ratchet: Ratchet,
     pub(crate) last_bundle: LastBundle,
-    /// Pools of the account, by number; those no longer live keep theirs as long as a lease needs it.
+    /// What took rights away.
+    pub(crate) revocations: Revocations,
+    /// Pools of the account, by number; those no longer live are remembered.
     pub(crate) pools: BTreeMap<PoolIndex, PoolEntry>,
     /// Rows, by number: the current ones, and earlier ones that live leases name.
     pub(crate) rows: BTreeMap<RowIndex, Row>,
@@ -76,6 +81,7 @@ impl Provision {
             certificate: opened.certificate.clone(),
             ratchet: opened.bundle.ratchet,
             last_bundle: LastBundle::of(opened),
+            revocations: Revocations::new(),
             pools: BTreeMap::new(),
             rows: BTreeMap::new(),
             next_pool: 0,
@@ -87,6 +93,7 @@ impl Provision {
 
     /// Puts a verified bundle in force. Rows that did not change keep their number.
     pub(crate) fn take(&mut self, opened: &OpenedBundle, roots: &[Bytes], unbounded_ms: i64) {
+        self.revocations = self.revocations_after(&opened.head);
         self.generation = opened.bundle.generation;
         self.head = opened.head.clone();
         self.certificate = opened.certificate.clone();
@@ -98,6 +105,29 @@ impl Provision {
 
     pub(crate) fn pool_index(&self, id: PoolId) -> Option<PoolIndex> {
         self.pools.iter().find(|(_, entry)| entry.pool.issue.id == id).map(|(&index, _)| index)
+    }
+
+    /// Since when the pool is revoked, if it is at `best` and would still live otherwise.
+    pub(crate) fn revoked_since(&self, entry: &PoolEntry, best: UnixMs) -> Option<UnixMs> {
+        let known = || self.revocations.since(entry);
+        let scheduled = || scheduled_at(&self.head, entry).filter(|&at| at <= best);
+        if best < entry.grant.grace_end() { known().or_else(scheduled) } else { None }
+    }
+
+    /// All that is revoked when `newer` was issued, as far as it was told before.
+    pub(crate) fn revocations_until(&self, newer: &Head) -> Revocations {
+        let mut known = self.revocations.clone();
+        known.learn(&self.head, newer.issue.issued_at, self.pools.values());
+        known
+    }
+
+    /// All that is revoked once `newer` is in force.
+    pub(crate) fn revocations_after(&self, newer: &Head) -> Revocations {
+        let at = newer.issue.issued_at;
+        let mut known = self.revocations_until(newer);
+        known.learn(newer, at, self.pools.values());
+        known.forget_ended(at);
+        known
     }
 
     /// Forgets a row that is not current, once no lease names it.

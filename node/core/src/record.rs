@@ -131,6 +131,8 @@ pub enum EndCause {
     Released,
     /// It had run out and somebody needed the seat.
     Evicted,
+    /// It had run out, and its seat is no more this node's to give.
+    Withdrawn,
 }
 
 impl Record {

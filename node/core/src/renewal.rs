@@ -10,6 +10,7 @@ use crate::core::{NodeCore, reply, unknown_lease};
 use crate::effect::{Effects, Reply};
 use crate::input::{Principal, ReplyTo};
 use crate::ledger::Lease;
+use crate::limits;
 use crate::promise::NoPromise;
 use crate::provision::RowIndex;
 use crate::record::{EndCause, Record};
@@ -55,12 +56,28 @@ impl NodeCore {
         own.or_else(|| entry.rows.iter().find(holds)).copied()
     }
 
+    /// Ends leases that ran out and cannot come back: nobody here waits for their seats, but memory does.
+    pub(crate) fn end_drained(&mut self, out: &mut Effects) {
+        let Some(provision) = &self.provision else { return };
+        let (svc, best, waits) = (self.clock.svc(), self.clock.best(), self.rules.reclaim_waits_for_grace);
+        let mut drained = Vec::new();
+        for (&index, entry) in &provision.pools {
+            let revoked = provision.revoked_since(entry, best).is_some();
+            let run_out = self.ledger.run_out(index, svc, waits);
+            let over = run_out.filter(|lease| revoked || self.row_for_renewal(lease).is_none());
+            drained.extend(over.map(|lease| lease.grant).take(limits::DRAINED_ENDS));
+        }
+        for grant in drained.into_iter().take(limits::DRAINED_ENDS) {
+            self.emit(Record::LeaseEnded { grant, cause: EndCause::Withdrawn }, out);
+        }
+    }
+
     /// By how much the deadline can move. It never moves back.
     fn longer_ms(&self, lease: &Lease) -> Result<i64, NoPromise> {
         let withdrawn = NoPromise { code: Code::Draining, bound: UnixMs::MAX };
         let provision = self.provision.as_ref().ok_or(withdrawn)?;
-        let entry = provision.pools.get(&lease.granted.pool).filter(|entry| entry.live).ok_or(withdrawn)?;
-        self.check_grant(entry)?;
+        let entry = provision.pools.get(&lease.granted.pool).ok_or(withdrawn)?;
+        self.check_grant(provision, entry)?;
         let row = self.row_for_renewal(lease).and_then(|row| provision.rows.get(&row)).ok_or(withdrawn)?;
         let ttl_ms = self.promises(provision).fresh(row, i64::from(lease.granted.wish_ttl_ms))?;
         let deadline = self.clock.svc().plus(ttl_ms);
@@ -76,6 +93,10 @@ impl NodeCore {
             None => unknown_lease(id),
             Some(EndCause::Released) => {
                 Problem::new(Code::LeaseEnded, format!("lease {id} was released"), "check out a new seat")
+            }
+            Some(EndCause::Withdrawn) => {
+                let detail = format!("lease {id} had run out and the vendor took its seat back");
+                Problem::new(Code::LeaseLost, detail, "check out a new seat")
             }
             Some(EndCause::Evicted) => {
                 let detail = format!("lease {id} had run out and its seat was given to somebody else");

@@ -7,7 +7,7 @@ use leasehold_protocol::api::{
 use leasehold_protocol::armour::one_line;
 use leasehold_protocol::artefact::{Chain, Seats};
 use leasehold_protocol::bytes::Digest;
-use leasehold_protocol::time::{ClockReading, SvcMs};
+use leasehold_protocol::time::{ClockReading, UnixMs};
 
 use crate::clock::{Clock, ClockQuality};
 use crate::core::NodeCore;
@@ -39,9 +39,9 @@ impl NodeCore {
 
     /// Every lease not yet ended, as of `now`.
     pub fn leases(&self, now: &ClockReading) -> LeasesAnswer {
-        let svc = self.clock_at(now).svc();
+        let clock = self.clock_at(now);
         let Some(provision) = &self.provision else { return LeasesAnswer { leases: Vec::new() } };
-        let leases = self.ledger.leases().filter_map(|lease| self.lease_status(provision, lease, svc));
+        let leases = self.ledger.leases().filter_map(|lease| self.lease_status(provision, lease, &clock));
         LeasesAnswer { leases: leases.collect() }
     }
 
@@ -70,8 +70,11 @@ impl NodeCore {
 
     fn pool_statuses(&self, clock: &Clock) -> Vec<PoolStatus> {
         let Some(provision) = &self.provision else { return Vec::new() };
-        let served = provision.pools.iter().filter(|(_, entry)| entry.live && !entry.rows.is_empty());
-        served.map(|(&index, entry)| self.pool_status(provision, index, entry, clock)).collect()
+        let shown = |entry: &PoolEntry| {
+            (entry.live && !entry.rows.is_empty()) || provision.revoked_since(entry, clock.best()).is_some()
+        };
+        let pools = provision.pools.iter().filter(|(_, entry)| shown(entry));
+        pools.map(|(&index, entry)| self.pool_status(provision, index, entry, clock)).collect()
     }
 
     fn pool_status(
@@ -92,7 +95,10 @@ impl NodeCore {
                 not_after: row.allocation.not_after.to_string(),
             })
             .collect();
-        let trust = Trust::of_pool(provision, entry, &rows, clock.best());
+        let trust = match provision.revoked_since(entry, clock.best()) {
+            Some(since) => Trust::revoked(since, self.drained_at(index, clock)),
+            None => Trust::of_pool(provision, entry, &rows, clock.best()),
+        };
         let denied = self.recent_denials.of_pool(index, clock.svc());
         PoolStatus {
             pool_id: entry.pool.issue.id,
@@ -111,7 +117,13 @@ impl NodeCore {
         }
     }
 
-    fn lease_status(&self, provision: &Provision, lease: &Lease, svc: SvcMs) -> Option<LeaseStatus> {
+    /// When the last promise of a pool ends, if none is added.
+    fn drained_at(&self, pool: PoolIndex, clock: &Clock) -> Option<UnixMs> {
+        let left_ms = self.ledger.last_deadline(pool)?.since(clock.svc());
+        (left_ms > 0).then(|| clock.best().plus(left_ms))
+    }
+
+    fn lease_status(&self, provision: &Provision, lease: &Lease, clock: &Clock) -> Option<LeaseStatus> {
         let granted = &lease.granted;
         let entry = provision.pools.get(&granted.pool)?;
         let single = granted.count == 1;
@@ -123,17 +135,34 @@ impl NodeCore {
             slot: granted.slots.first().filter(|_| single),
             slots: (!single && !granted.slots.is_empty()).then(|| granted.slots.iter().collect()),
             epoch: granted.epoch,
-            state: if lease.has_run_out(svc, true) { "EVICTABLE" } else { "ACTIVE" }.to_owned(),
+            state: self.lease_state(provision, entry, lease, clock).to_owned(),
             holder: self.holders.get(granted.holder).map(ToString::to_string).unwrap_or_default(),
             acquired_at: lease.acquired_at.to_string(),
-            expires_in_ms: lease.deadline.since(svc).max(0),
+            expires_in_ms: lease.deadline.since(clock.svc()).max(0),
         })
+    }
+
+    fn lease_state(
+        &self,
+        provision: &Provision,
+        entry: &PoolEntry,
+        lease: &Lease,
+        clock: &Clock,
+    ) -> &'static str {
+        let drains = || {
+            provision.revoked_since(entry, clock.best()).is_some() || self.row_for_renewal(lease).is_none()
+        };
+        match lease.has_run_out(clock.svc(), true) {
+            true => "EVICTABLE",
+            false if drains() => "DRAIN",
+            false => "ACTIVE",
+        }
     }
 
     fn node_trust(&self, clock: &Clock) -> Trust {
         let Some(provision) = self.provision.as_ref().filter(|p| p.rows.values().any(|row| row.current))
         else {
-            return Trust::unprovisioned();
+            return Trust::unprovisioned(self.provision.is_some());
         };
         Trust::of_head(&provision.head, clock.best())
     }

@@ -6,6 +6,7 @@ use leasehold_protocol::time::UnixMs;
 
 use crate::promise::offline_end;
 use crate::provision::{PoolEntry, Provision, Row};
+use crate::revocation::scheduled_at;
 
 /// A trust state with its cause and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +17,13 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    pub(crate) fn unprovisioned() -> Self {
-        let cause =
-            "no bundle with an allocation was imported yet: leasehold-node request, then import".to_owned();
-        Self { state: TrustState::Unprovisioned, cause, next: None }
+    pub(crate) fn unprovisioned(enrolled: bool) -> Self {
+        let cause = if enrolled {
+            "the bundle applied last gives this node no allocation: ask the vendor for one"
+        } else {
+            "no bundle with an allocation was imported yet: leasehold-node request, then import"
+        };
+        Self { state: TrustState::Unprovisioned, cause: cause.to_owned(), next: None }
     }
 
     /// The node-wide part: how old the issuer's last word is.
@@ -33,8 +37,28 @@ impl Trust {
         Self { state: TrustState::Fresh, cause: "all is current".to_owned(), next: Some(stale_at) }
     }
 
-    /// The state of one pool: that of the best of its rows.
+    /// The grant is revoked; `drained` is when the last promise under it ends.
+    pub(crate) fn revoked(since: UnixMs, drained: Option<UnixMs>) -> Self {
+        let leases =
+            if drained.is_some() { "running leases end with their promise" } else { "no lease runs" };
+        let cause = format!("the vendor revoked the grant at {since}, {leases}: ask the vendor why");
+        Self { state: TrustState::Revoked, cause, next: drained }
+    }
+
+    /// The state of a pool that is not revoked: that of the best of its rows. A revocation told in advance ends it.
     pub(crate) fn of_pool(provision: &Provision, entry: &PoolEntry, rows: &[&Row], best: UnixMs) -> Self {
+        let trust = Self::of_rows(provision, entry, rows, best);
+        match scheduled_at(&provision.head, entry) {
+            Some(at) if best < at => Self {
+                next: earliest([trust.next, Some(at)]),
+                cause: format!("{}; the vendor revokes the grant at {at}", trust.cause),
+                ..trust
+            },
+            _ => trust,
+        }
+    }
+
+    fn of_rows(provision: &Provision, entry: &PoolEntry, rows: &[&Row], best: UnixMs) -> Self {
         let grant = &entry.grant;
         if grant.grace_end() <= best {
             let cause =

@@ -36,6 +36,7 @@ pub(super) fn table(pools: &[PoolStatus]) -> People {
 pub(super) const fn trust_word(state: TrustState) -> &'static str {
     match state {
         TrustState::Unprovisioned => "UNPROVISIONED",
+        TrustState::Revoked => "REVOKED",
         TrustState::Expired => "EXPIRED",
         TrustState::Grace => "GRACE",
         TrustState::Stale => "STALE",

@@ -282,6 +282,7 @@ fn pools_and_status() {
 fn trust_states_have_stable_names() {
     for (state, name) in [
         (TrustState::Unprovisioned, "UNPROVISIONED"),
+        (TrustState::Revoked, "REVOKED"),
         (TrustState::Expired, "EXPIRED"),
         (TrustState::Grace, "GRACE"),
         (TrustState::Stale, "STALE"),

@@ -6,5 +6,6 @@ mod clocks;
 mod keys;
 mod leases;
 mod pools;
+mod revocations;
 mod rig;
 mod times;

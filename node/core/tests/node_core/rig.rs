@@ -109,6 +109,11 @@ impl Rig {
         seat(self.checkout(wish(key)))
     }
 
+    /// Nothing is asked, but time passed.
+    pub(crate) fn tick(&mut self) {
+        self.frame([Input::Tick]);
+    }
+
     pub(crate) fn renew(&mut self, lease: LeaseId) -> Reply {
         self.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease })
     }
