@@ -34,6 +34,11 @@ pub(crate) fn subject(what: &What) -> String {
         What::NodeRegistered(node) => node.id.to_string(),
         What::AllocationCreated { row, .. } => row.id.to_string(),
         What::BundleIssued(issued) => issued.node.to_string(),
+        What::GrantAmended(amended) => amended.grant.issue.id.to_string(),
+        What::GrantRevoked(revocation) => revocation.id.to_string(),
+        What::AllocationShrunk(shrunk) => shrunk.allocation.to_string(),
+        What::HeadIssued(head) => head.account.to_string(),
+        What::ReceiptTaken(taken) => taken.node.to_string(),
     }
 }
 

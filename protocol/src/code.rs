@@ -182,6 +182,7 @@ registry! {
     NotAuthorised = 217 "NOT_AUTHORISED" 403 DENIED Final "the caller may not do this";
     AllocationFixed = 218 "ALLOCATION_FIXED" 409 DENIED Final "the allocation is fixed until its node is provisioned anew";
     JoinCodeExpired = 219 "JOIN_CODE_EXPIRED" 403 DENIED Final "the join code has expired";
+    GrantRevoked = 220 "GRANT_REVOKED" 409 DENIED Final "the grant was revoked";
 
     PoolExhausted = 300 "POOL_EXHAUSTED" 200 NO_SEAT Retry "every seat of the pool is in use";
     Queued = 301 "QUEUED" 200 NO_SEAT Retry "waiting in the queue for a seat";

@@ -132,6 +132,8 @@ ids! {
     ReceiptId = "rct";
     /// What a node sends or exports.
     RequestId = "req";
+    /// The taking back of grants.
+    RevocationId = "rev";
     /// A version of the trust root.
     RootId = "rot";
     /// A time statement.

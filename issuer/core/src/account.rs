@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use leasehold_protocol::artefact::Head;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::ids::{AccountId, GrantId, HeadId, ManifestId, NodeId};
 use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +71,10 @@ pub(crate) struct AccountState {
     pub(crate) counters: Counters,
     /// When the set of its grants and pools last changed, by which its manifest is issued.
     pub(crate) manifest_at: UnixMs,
+    /// The head that online nodes poll, and its record.
+    pub(crate) standing: Option<(Head, Seq)>,
+    /// Something that concerns its nodes changed since the standing head was issued.
+    pub(crate) changed: bool,
 }
 
 /// The last number of each class of artefacts; the high bits of serials are the issuer's generation.

@@ -9,6 +9,7 @@ use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
+use crate::amendment;
 use crate::grant::percent_of;
 use crate::limits;
 use crate::node::{Node, NodeClass};
@@ -83,6 +84,10 @@ pub struct Row {
 pub(crate) struct RowState {
     pub(crate) row: Row,
     pub(crate) signed: Option<Allocation>,
+    /// The latest end that any signed version of it promised.
+    pub(crate) longest: UnixMs,
+    /// The node shall keep no more than so many seats.
+    pub(crate) shrink_to: Option<u32>,
 }
 
 /// A new row, and the rows that ended for it because their time is certainly over.
@@ -114,7 +119,9 @@ pub(crate) fn create(
     require(node_state.rows.len() < limits::ROWS_PER_NODE, || {
         limit("allocations of one node", limits::ROWS_PER_NODE)
     })?;
-    let grant = state.grant(pool.pool.grant)?;
+    let sold = state.grant_state(pool.pool.grant)?;
+    let grant = &sold.grant;
+    require(sold.revoked.is_none(), || amendment::revoked(grant.issue.id))?;
     let term = Term::of(at, grant, new)?;
     let mobility = mobility(state, pool, node, new)?;
     let (slots, freed) = slots(state, pool, certain, new.seats)?;
@@ -137,6 +144,11 @@ pub(crate) fn create(
     Ok(Allocated { row, freed })
 }
 
+/// No row of a grant ends later.
+pub(crate) const fn latest_end(grant: &Grant) -> UnixMs {
+    grant.grace_end().plus(limits::ROW_BEYOND_GRANT_MS)
+}
+
 /// When a row begins, is renewed, and ends.
 struct Term {
     not_before: UnixMs,
@@ -148,7 +160,7 @@ impl Term {
     /// A base row needs no contact and is asked for anew at its end; an elastic one at half its life.
     fn of(at: UnixMs, grant: &Grant, new: &NewAllocation) -> Result<Self, Problem> {
         let begin = grant.not_before;
-        let grant_cap = grant.grace_end().plus(limits::ROW_BEYOND_GRANT_MS);
+        let grant_cap = latest_end(grant);
         let cap = match new.kind {
             AllocationKind::Base => grant_cap,
             AllocationKind::Elastic => grant_cap.min(at.plus(limits::ELASTIC_ROW_MS)),
@@ -207,8 +219,8 @@ fn slots(
         }
         Seats::Value(count) => count,
     };
-    let rows = pool.rows.iter().filter_map(|&id| state.row(id)).map(|other| &other.row);
-    let mut over: Vec<&Row> = rows.filter(|row| row.is_over(certain)).collect();
+    let rows = pool.rows.iter().filter_map(|&id| state.row(id));
+    let mut over: Vec<&Row> = rows.filter(|row| row.is_over(certain)).map(|other| &other.row).collect();
     over.sort_by_key(|row| (std::cmp::Reverse(row.not_after), row.id));
     let (mut freed_slots, mut freed) = (SlotSet::EMPTY, Vec::new());
     loop {
@@ -237,17 +249,29 @@ fn exceeds(pool: &PoolState, seats: Seats, free: &SlotSet) -> Problem {
 }
 
 /// The highest `percent` of `slots`, rounded down.
-fn highest(slots: &SlotSet, percent: u32) -> SlotSet {
-    let count = percent_of(slots.len(), percent);
+pub(crate) fn highest(slots: &SlotSet, percent: u32) -> SlotSet {
+    highest_slots(slots, percent_of(slots.len(), percent))
+}
+
+/// The `count` highest of `slots`.
+pub(crate) fn highest_slots(slots: &SlotSet, count: u32) -> SlotSet {
     let mut rest = slots.clone();
     let _lowest = rest.take_lowest(slots.len().saturating_sub(count));
     rest
 }
 
-impl Row {
-    /// Whether every promise under it has certainly ended, so that its slots may be given to others.
+impl RowState {
+    /// Whether every promise under any version of it has certainly ended, so that its slots may be given to others.
     pub(crate) fn is_over(&self, certain: UnixMs) -> bool {
-        let ends = self.not_after.plus(self.mclt_ms).plus(limits::ROW_GUARD_MS);
-        self.mobility == Mobility::Movable && self.suspect_budget_ms == 0 && ends < certain
+        let Row { mobility, suspect_budget_ms, not_after, mclt_ms, .. } = self.row;
+        let ends = self.longest.max(not_after).plus(mclt_ms).plus(limits::ROW_GUARD_MS);
+        mobility == Mobility::Movable && suspect_budget_ms == 0 && ends < certain
+    }
+
+    /// Gives slots back. What is left of the wish to shrink stays.
+    pub(crate) fn give_back(&mut self, slots: &SlotSet) {
+        self.row.slots.remove_all(slots);
+        self.row.borrow_slots.remove_all(slots);
+        self.shrink_to = self.shrink_to.filter(|&keep| keep < self.row.slots.len());
     }
 }

@@ -1,8 +1,8 @@
 //! Bundles: all a node needs, planned as exact artefacts, signed by the shell, recorded with their bytes.
 
 use leasehold_protocol::artefact::{
-    Allocation, Answers, Bundle, Extensions, Grant, Head, Issue, Item, Kind, Manifest, ManifestEntry,
-    NodeCaps, NodeCertificate, Pool, Ratchet, Request, TimeStatement,
+    Allocation, AllocationKind, Answers, Bundle, Extensions, Grant, Head, Issue, Item, Kind, Manifest,
+    NodeCaps, NodeCertificate, Pool, PoolUsage, Ratchet, Request, TimeStatement,
 };
 use leasehold_protocol::bundle::open_bundle;
 use leasehold_protocol::bytes::{Bytes, Digest};
@@ -18,16 +18,18 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::account::AccountState;
-use crate::allocation::{Mobility, RowState};
+use crate::allocation::{self, Mobility, Row, RowState};
 use crate::clock::CertainTime;
 use crate::enrolment::Enrolment;
+use crate::head;
 use crate::limits;
-use crate::node::{NodeClass, NodeState};
+use crate::manifest;
+use crate::node::NodeState;
+use crate::pool::PoolState;
 use crate::refusal::{invalid, require};
+use crate::release::{self, Releases};
 use crate::state::State;
 
-/// Oldest node that understands these artefacts: major << 16 | minor.
-const MIN_NODE_VERSION: u32 = 1;
 /// The bit of a request's wishes that asks for the time.
 const WANTS_TIME: u16 = 0b100;
 
@@ -36,6 +38,10 @@ const WANTS_TIME: u16 = 0b100;
 pub struct BundlePlan {
     /// The request that it answers.
     pub request: Digest,
+    /// The bundle that the node has applied, by its request.
+    pub applied: Option<Digest>,
+    /// What the node reports of its pools.
+    pub usage: Vec<PoolUsage>,
     /// Identity and time of the bundle.
     pub issue: Issue<BundleId>,
     /// Whose node.
@@ -54,8 +60,10 @@ pub struct BundlePlan {
     pub pools: Vec<Pool>,
     /// The node's rows.
     pub allocations: Vec<Allocation>,
-    /// Those of them that no bundle carried before.
-    pub first_signed: Vec<Allocation>,
+    /// Those of them that are new, or new versions.
+    pub signed: Vec<Allocation>,
+    /// What the node gives back with its request.
+    pub releases: Releases,
     /// How the node is enrolled from here on.
     pub enrolment: Enrolment,
     /// Bounds of true time, if the request asked.
@@ -73,16 +81,24 @@ pub struct BundleIssued {
     pub node: NodeId,
     /// The request that it answers.
     pub request: Digest,
+    /// The bundle that the node had applied, by its request.
+    pub applied: Option<Digest>,
+    /// What the node reported of its pools.
+    pub usage: Vec<PoolUsage>,
+    /// What the node gave back with its request.
+    pub releases: Releases,
     /// How the node is enrolled from here on.
     pub enrolment: Enrolment,
-    /// Rows that were signed for the first time.
-    pub first_signed: Vec<Allocation>,
+    /// Rows that were signed: new ones, and new versions.
+    pub signed: Vec<Allocation>,
     /// The head that it carries.
     pub head: Head,
     /// The bounds of true time that it carries.
     pub time: Option<TimeStatement>,
     /// How many artefacts it carries.
     pub artefacts: u32,
+    /// The bundle's digest.
+    pub bundle: Digest,
     /// The bundle, byte for byte.
     pub envelope: Bytes,
 }
@@ -115,11 +131,16 @@ pub(crate) fn plan(
     let node = state.node(node)?;
     let account = state.account(node.node.account)?;
     let enrolment = enrolment(state, account, node, at, request);
-    let rows = node.rows.iter().filter_map(|&id| state.row(id));
-    let (allocations, first_signed) = allocations(state, account, at, rows, &enrolment)?;
-    let (manifest, grants, pools) = manifest(state, account)?;
+    let releases = release::take(state, node, &request.released)?;
+    let (allocations, signed) = allocations(state, account, node, at, &releases, &enrolment)?;
+    let ends = allocations.iter().map(|row| row.not_after);
+    let head = head::for_node(state, account, node.node.class, at, ends)?;
+    // What the head pins: a standing head may be older than the bundle.
+    let manifest::Listed { manifest, grants, pools } = manifest::of(state, account, head.issue.issued_at)?;
     Ok(BundlePlan {
         request: request.digest(),
+        applied: request.have.bundle,
+        usage: request.usage.clone(),
         issue: Issue {
             id: BundleId::new(at, &entropy.draw()),
             serial: state.serial(account.counters.bundle),
@@ -128,47 +149,42 @@ pub(crate) fn plan(
         account: account.account.id,
         node: node.node.id,
         roots: vendor.roots_after(request.have.root_version),
-        head: Head {
-            issue: Issue {
-                id: account.account.head,
-                serial: state.serial(account.counters.head),
-                issued_at: at,
-            },
-            account: account.account.id,
-            version: state.serial(account.counters.head),
-            status_generation: vendor.trust.root().status_generation,
-            fresh_for_ms: fresh_for_ms(node.node.class, at, &allocations),
-            root_version: vendor.trust.root().version,
-            manifest: state.digest(Kind::Manifest, &manifest)?,
-            revocations: None,
-            min_grant_generation: 1,
-            min_node_version: MIN_NODE_VERSION,
-            checkpoint: None,
-            revoked: Vec::new(),
-            scheduled: Vec::new(),
-            ext: Extensions::NONE,
-        },
+        head,
         manifest,
         grants,
         pools,
         allocations,
-        first_signed,
+        signed,
+        releases,
         enrolment,
-        time: (request.wants.0 & WANTS_TIME != 0).then(|| TimeStatement {
-            issue: Issue {
-                id: TimeStatementId::new(at, &entropy.draw()),
-                serial: state.serial(account.counters.time),
-                issued_at: at,
-            },
-            account: account.account.id,
-            node: node.node.id,
-            nonce: request.nonce,
-            earliest: time.earliest,
-            latest: time.latest,
-            floor_reset: None,
-            ext: Extensions::NONE,
-        }),
+        time: (request.wants.0 & WANTS_TIME != 0)
+            .then(|| time_statement(state, account, node.node.id, at, time, entropy, request)),
     })
+}
+
+fn time_statement(
+    state: &State,
+    account: &AccountState,
+    node: NodeId,
+    at: UnixMs,
+    time: CertainTime,
+    entropy: &mut Entropy,
+    request: &Request,
+) -> TimeStatement {
+    TimeStatement {
+        issue: Issue {
+            id: TimeStatementId::new(at, &entropy.draw()),
+            serial: state.serial(account.counters.time),
+            issued_at: at,
+        },
+        account: account.account.id,
+        node,
+        nonce: request.nonce,
+        earliest: time.earliest,
+        latest: time.latest,
+        floor_reset: None,
+        ext: Extensions::NONE,
+    }
 }
 
 /// The fact of a bundle that was made as planned: it opens with our own root and says what was planned.
@@ -203,11 +219,15 @@ pub(crate) fn issue(
         account: plan.account,
         node: plan.node,
         request: plan.request,
+        applied: plan.applied,
+        usage: plan.usage.clone(),
+        releases: plan.releases.clone(),
         enrolment: plan.enrolment.clone(),
-        first_signed: plan.first_signed.clone(),
+        signed: plan.signed.clone(),
         head: plan.head.clone(),
         time: plan.time.clone(),
         artefacts: u32::try_from(opened.bundle.items.len()).unwrap_or(u32::MAX),
+        bundle: opened.bundle.digest(),
         envelope: Bytes(envelope.to_vec()),
     })
 }
@@ -256,90 +276,90 @@ fn enrolment(
     }
 }
 
-/// All rows of the node as artefacts, and those that are signed for the first time.
-fn allocations<'s>(
+/// All rows of the node as artefacts, and those of them that are signed anew: a row is shipped byte for byte until it,
+/// its pool or its node changes. Rows of grants that were taken back are left out.
+fn allocations(
     state: &State,
     account: &AccountState,
+    node: &NodeState,
     at: UnixMs,
-    rows: impl Iterator<Item = &'s RowState>,
+    releases: &Releases,
     enrolment: &Enrolment,
 ) -> Result<(Vec<Allocation>, Vec<Allocation>), Problem> {
     let sign_key = PublicKey::admit(enrolment.certificate.sign_key).map_err(|error| {
         invalid(format!("the node's key is refused: {error}"), "make new keys on the node")
     })?;
-    let (mut all, mut first_signed) = (Vec::new(), Vec::<Allocation>::new());
-    for RowState { row, signed } in rows {
-        if let Some(signed) = signed {
-            all.push(signed.clone());
+    let (mut all, mut signed) = (Vec::new(), Vec::<Allocation>::new());
+    for known in node.rows.iter().filter_map(|&id| state.row(id)) {
+        let pool = state.pool(known.row.pool)?;
+        if state.grant_state(pool.pool.grant)?.is_revoked(at) {
             continue;
         }
-        let before = account.counters.allocation.saturating_add(first_signed.len() as u64);
-        let artefact = Allocation {
-            issue: Issue { id: row.id, serial: state.serial(before), issued_at: at },
+        let Some(RowState { row, signed: before, shrink_to, .. }) = after(known, releases) else { continue };
+        let number = account.counters.allocation.saturating_add(signed.len() as u64);
+        let (renew_after, not_after) = term(state, pool, &row, at)?;
+        let fresh = Allocation {
+            issue: Issue { id: row.id, serial: state.serial(number), issued_at: at },
             account: row.account,
             pool: row.pool,
-            pool_digest: state.pool(row.pool)?.digest,
+            pool_digest: pool.digest,
             node: row.node,
             sign_key: sign_key.id(),
             generation: enrolment.generation,
             kind: row.kind,
             fixed: row.mobility == Mobility::Fixed,
-            slots: row.slots.clone(),
-            borrow_slots: row.borrow_slots.clone(),
+            slots: row.slots,
+            borrow_slots: row.borrow_slots,
             mclt_ms: row.mclt_ms,
             suspect_budget_ms: row.suspect_budget_ms,
-            seq: 1,
-            prev: None,
-            shrink_to: None,
-            acked_report_seq: 0,
+            seq: before.as_ref().map_or(1, |before| before.seq.saturating_add(1)),
+            prev: before.as_ref().map(|before| state.digest(Kind::Allocation, before)).transpose()?,
+            shrink_to,
+            acked_report_seq: releases.acked_report_seq,
             not_before: row.not_before,
-            renew_after: row.renew_after,
-            not_after: row.not_after,
+            renew_after,
+            not_after,
             ext: Extensions::NONE,
         };
-        all.push(artefact.clone());
-        first_signed.push(artefact);
-    }
-    Ok((all, first_signed))
-}
-
-/// The manifest and what it names; all of it follows from the facts of the account.
-fn manifest(state: &State, account: &AccountState) -> Result<(Manifest, Vec<Grant>, Vec<Pool>), Problem> {
-    let (mut grants, mut pools, mut entries) = (Vec::new(), Vec::new(), Vec::new());
-    for &id in &account.grants {
-        let sold = state.grant_state(id)?;
-        let pool = state.pool(sold.pool)?;
-        entries.push(entry(Kind::Grant, sold.grant.issue.id.0, sold.grant.issue.serial, sold.digest));
-        entries.push(entry(Kind::Pool, pool.pool.issue.id.0, pool.pool.issue.serial, pool.digest));
-        grants.push(sold.grant.clone());
-        pools.push(pool.pool.clone());
-    }
-    entries.sort_by_key(|entry| entry.subject);
-    let manifest = Manifest {
-        issue: Issue {
-            id: account.account.manifest,
-            serial: state.numbered(account.counters.manifest),
-            issued_at: account.manifest_at,
-        },
-        account: account.account.id,
-        entries,
-        ext: Extensions::NONE,
-    };
-    Ok((manifest, grants, pools))
-}
-
-const fn entry(kind: Kind, id: [u8; 16], serial: u64, digest: Digest) -> ManifestEntry {
-    ManifestEntry { subject: (kind.number(), id), serial, digest }
-}
-
-/// An air-gapped node hears nothing new while its allocations last, so its head is fresh as long as the longest.
-fn fresh_for_ms(class: NodeClass, at: UnixMs, rows: &[Allocation]) -> i64 {
-    match class {
-        NodeClass::Online => limits::FRESH_ONLINE_MS,
-        NodeClass::Intermittent => limits::FRESH_INTERMITTENT_MS,
-        NodeClass::AirGapped => {
-            let longest = rows.iter().map(|row| row.not_after.since(at)).max();
-            longest.unwrap_or(0).max(limits::FRESH_ONLINE_MS)
+        if let Some(before) = before.filter(|before| says_the_same(before, &fresh)) {
+            all.push(before);
+        } else {
+            all.push(fresh.clone());
+            signed.push(fresh);
         }
     }
+    Ok((all, signed))
+}
+
+/// A row once the releases of this very request are taken into account; none if nothing is left of it.
+fn after(known: &RowState, releases: &Releases) -> Option<RowState> {
+    let mut row = known.clone();
+    for freed in releases.freed.iter().filter(|freed| freed.allocation == known.row.id) {
+        row.give_back(&freed.slots);
+    }
+    let emptied = row.row.slots.is_empty() && !known.row.slots.is_empty();
+    (!emptied).then_some(row)
+}
+
+/// An elastic row past half its life is renewed, as far as its grant reaches.
+fn term(state: &State, pool: &PoolState, row: &Row, at: UnixMs) -> Result<(UnixMs, UnixMs), Problem> {
+    if row.kind == AllocationKind::Base || at < row.renew_after {
+        return Ok((row.renew_after, row.not_after));
+    }
+    let cap = allocation::latest_end(state.grant(pool.pool.grant)?);
+    let not_after = at.plus(limits::ELASTIC_ROW_MS).min(cap).max(row.not_after);
+    Ok((at.plus(not_after.since(at).max(0) / 2).min(not_after), not_after))
+}
+
+/// Whether two versions of a row differ in nothing but their numbering.
+fn says_the_same(before: &Allocation, fresh: &Allocation) -> bool {
+    let Allocation { issue, seq, prev, acked_report_seq, .. } = before;
+    let numbered_alike = Allocation {
+        issue: *issue,
+        seq: *seq,
+        prev: *prev,
+        acked_report_seq: *acked_report_seq,
+        ..fresh.clone()
+    };
+    *before == numbered_alike
 }

@@ -1,17 +1,23 @@
 //! What the core is asked.
 
+use leasehold_protocol::artefact::Receipt;
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::canonical;
+use leasehold_protocol::envelope::Verified;
+use leasehold_protocol::ids::AccountId;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::account::NewAccount;
 use crate::allocation::NewAllocation;
+use crate::amendment::NewAmendment;
 use crate::bundle::BundlePlan;
 use crate::cause::Cause;
 use crate::grant::NewGrant;
 use crate::node::{IssuedJoin, NewNode};
 use crate::product::NewProduct;
+use crate::release::NewShrink;
+use crate::revocation::NewRevocation;
 
 /// Whom a reply goes to; chosen by the shell, meaningless to the core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +58,23 @@ pub enum Command {
     },
     /// A node's slice of a pool.
     CreateAllocation(NewAllocation),
+    /// A new version of a grant.
+    AmendGrant(NewAmendment),
+    /// Grants are taken back.
+    RevokeGrant(NewRevocation),
+    /// A node shall give seats of a row back.
+    ShrinkAllocation(NewShrink),
+    /// The standing head of an account is to be replaced, if it is due.
+    IssueHead {
+        /// Whose.
+        account: AccountId,
+    },
+    /// A node's receipt, verified with [`crate::Issuer::sign_key_of`].
+    TakeReceipt {
+        /// The receipt.
+        #[serde(skip)]
+        receipt: Box<Verified<Receipt>>,
+    },
     /// The signed bundle of [`crate::Issuer::plan_bundle`].
     IssueBundle {
         /// What was to be signed.
@@ -68,6 +91,7 @@ impl Command {
     pub(crate) fn fingerprint(&self) -> [u8; 16] {
         match self {
             Self::IssueBundle { plan, .. } => bundle_fingerprint(plan.request),
+            Self::TakeReceipt { receipt } => hash(&[b"receipt", &receipt.digest().0]),
             wish => hash(&[&canonical::encode(wish)]),
         }
     }

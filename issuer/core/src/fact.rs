@@ -1,6 +1,7 @@
 //! What an issuer's journal holds: facts, which are its audit log, too. The wire form is frozen from the first release
 //! on: a change is a new variant at the end.
 
+use leasehold_protocol::artefact::Head;
 use leasehold_protocol::canonical::{self, CodecError};
 use leasehold_protocol::ids::AllocationId;
 use leasehold_protocol::seq::Seq;
@@ -8,11 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::allocation::Row;
+use crate::amendment::Amended;
 use crate::bundle::BundleIssued;
 use crate::cause::Meta;
 use crate::grant::GrantSold;
 use crate::node::Node;
 use crate::product::Product;
+use crate::receipt::ReceiptTaken;
+use crate::release::Shrunk;
+use crate::revocation::Revocation;
 use crate::root::Initialised;
 
 /// One record: who did what, when and why.
@@ -49,6 +54,16 @@ pub enum What {
     },
     /// A node was given what it is entitled to.
     BundleIssued(Box<BundleIssued>),
+    /// A new version of a grant and its pool.
+    GrantAmended(Box<Amended>),
+    /// Grants are taken back.
+    GrantRevoked(Revocation),
+    /// A node shall give seats back.
+    AllocationShrunk(Shrunk),
+    /// What online nodes of an account poll from here on.
+    HeadIssued(Box<Head>),
+    /// A node says what it applied and gives back.
+    ReceiptTaken(ReceiptTaken),
 }
 
 impl What {
@@ -62,6 +77,11 @@ impl What {
             Self::NodeRegistered(_) => "node_registered",
             Self::AllocationCreated { .. } => "allocation_created",
             Self::BundleIssued(_) => "bundle_issued",
+            Self::GrantAmended(_) => "grant_amended",
+            Self::GrantRevoked(_) => "grant_revoked",
+            Self::AllocationShrunk(_) => "allocation_shrunk",
+            Self::HeadIssued(_) => "head_issued",
+            Self::ReceiptTaken(_) => "receipt_taken",
         }
     }
 }

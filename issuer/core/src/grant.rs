@@ -67,8 +67,7 @@ pub(crate) fn create(
     require(account.grants.len() < limits::GRANTS_PER_ACCOUNT, || {
         limit("grants of one account", limits::GRANTS_PER_ACCOUNT)
     })?;
-    check_validity(at, new)?;
-    check_texts(new)?;
+    check(at, new)?;
     let grant = grant(state, account, product, at, entropy, new)?;
     let pool = Pool {
         issue: Issue {
@@ -100,7 +99,6 @@ fn grant(
     entropy: &mut Entropy,
     new: &NewGrant,
 ) -> Result<Grant, Problem> {
-    text::check_optional(new.edition.as_deref(), leasehold_protocol::limits::NAME_BYTES, "edition")?;
     Ok(Grant {
         issue: Issue {
             id: GrantId::new(at, &entropy.draw()),
@@ -126,6 +124,13 @@ fn grant(
         generation: 1,
         ext: Extensions::NONE,
     })
+}
+
+/// The rules that do not depend on what else there is. `at`: the grant may not begin more than 400 days before it.
+pub(crate) fn check(at: UnixMs, new: &NewGrant) -> Result<(), Problem> {
+    check_validity(at, new)?;
+    check_texts(new)?;
+    text::check_optional(new.edition.as_deref(), leasehold_protocol::limits::NAME_BYTES, "edition")
 }
 
 /// A seat's proof holds the grant, and the features once more in the ticket: they must fit into it.
@@ -154,7 +159,7 @@ fn check_validity(at: UnixMs, new: &NewGrant) -> Result<(), Problem> {
 }
 
 /// What is granted must be a part of the product.
-fn features(product: &Product, asked: &[String]) -> Result<Vec<String>, Problem> {
+pub(crate) fn features(product: &Product, asked: &[String]) -> Result<Vec<String>, Problem> {
     let features = text::sorted_names_up_to(asked, FEATURES, "feature")?;
     match features.iter().find(|feature| !product.features.contains(feature)) {
         None => Ok(features),
@@ -170,7 +175,7 @@ fn features(product: &Product, asked: &[String]) -> Result<Vec<String>, Problem>
 }
 
 /// Seats and overdraft together; `None` for an unlimited pool.
-fn slot_count(new: &NewGrant) -> Result<Option<u32>, Problem> {
+pub(crate) fn slot_count(new: &NewGrant) -> Result<Option<u32>, Problem> {
     let Seats::Value(seats) = new.seats else {
         let none = new.overdraft == 0;
         return require(none, || invalid("an unlimited pool has no overdraft", "leave the overdraft out"))
@@ -181,7 +186,7 @@ fn slot_count(new: &NewGrant) -> Result<Option<u32>, Problem> {
     slots.map(Some).ok_or_else(|| limit("seats and overdraft of one pool", POOL_SEATS as usize))
 }
 
-fn borrow_caps(slots: Option<u32>) -> BorrowCaps {
+pub(crate) fn borrow_caps(slots: Option<u32>) -> BorrowCaps {
     let max_seats = slots.map_or(POOL_SEATS, |slots| percent_of(slots, limits::BORROW_PERCENT));
     BorrowCaps { max_seats, max_ms: limits::BORROW_MAX_MS, early_return: true }
 }

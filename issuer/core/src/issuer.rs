@@ -1,11 +1,13 @@
 //! The state machine: commands become facts, facts become state.
 
-use leasehold_protocol::artefact::{Request, Root};
+use leasehold_protocol::artefact::{Receipt, Request, Root};
 use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::canonical;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::envelope::Verified;
+use leasehold_protocol::ids::AccountId;
+use leasehold_protocol::keys::PublicKey;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::{ClockReading, Stamp, SvcMs, UnixMs};
@@ -20,10 +22,14 @@ use crate::command::{Command, Input, bundle_fingerprint};
 use crate::effect::{Effect, Effects, Reply};
 use crate::enrolment::{self, JoinCheck};
 use crate::fact::{Fact, ReplayError, What};
+use crate::head::Standing;
 use crate::node::IssuedJoin;
+use crate::receipt::Taken;
+use crate::revocation::Revoked;
 use crate::root::{FIRST_GENERATION, Initialised, RootPlan};
 use crate::state::State;
-use crate::{account, allocation, grant, node, product};
+use crate::view::StandingHead;
+use crate::{account, allocation, amendment, grant, head, node, product, receipt, release, revocation};
 
 /// The issuer: a fold over its journal.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +43,12 @@ pub struct Issuer {
 /// What a command comes to.
 enum Decided {
     New(Box<Fact>),
+    Before(Seq),
+}
+
+/// What a command wishes to be so: new, or so already by an earlier record.
+enum Wanted {
+    New(Option<Seq>, What),
     Before(Seq),
 }
 
@@ -141,6 +153,19 @@ impl Issuer {
         Some(node.node.join.issued)
     }
 
+    /// The key that must have signed a receipt: that of the enrolment it names.
+    pub fn sign_key_of(&self, receipt: &Receipt) -> Option<PublicKey> {
+        receipt::sign_key(&self.state, receipt)
+    }
+
+    /// The head that online nodes of `account` poll, and whether [`Command::IssueHead`] would replace it at `now`.
+    pub fn standing_head(&self, now: &ClockReading, account: AccountId) -> Result<StandingHead<'_>, Problem> {
+        let account = self.state.account(account)?;
+        let at = self.clock.time_of_next_fact(now, None)?;
+        let due = matches!(head::standing(&self.state, account, at)?, Standing::Due(_));
+        Ok(StandingHead { head: account.standing.as_ref().map(|(head, _)| head), due })
+    }
+
     /// The newest trust root; none before the first record.
     pub fn trust_root(&self) -> Option<&TrustRoot> {
         self.state.vendor.as_ref().map(|vendor| &vendor.trust)
@@ -192,7 +217,10 @@ impl Issuer {
         }
         let at = self.clock.time_of_next_fact(now, cause.accept_time)?;
         let correlation = entropy.draw();
-        let (before, what) = self.what(at, entropy, cause, command)?;
+        let (before, what) = match self.what(at, entropy, cause, command)? {
+            Wanted::New(before, what) => (before, what),
+            Wanted::Before(seq) => return Ok(Decided::Before(seq)),
+        };
         let meta = Meta {
             actor: cause.actor.clone(),
             recorded_at: at,
@@ -211,7 +239,7 @@ impl Issuer {
         entropy: &mut Entropy,
         cause: &Cause,
         command: &Command,
-    ) -> Result<(Option<Seq>, What), Problem> {
+    ) -> Result<Wanted, Problem> {
         let state = &self.state;
         let mut before = None;
         let what = match command {
@@ -233,12 +261,36 @@ impl Issuer {
                 let allocated = allocation::create(state, at, certain, entropy, new)?;
                 What::AllocationCreated { row: Box::new(allocated.row), freed: allocated.freed }
             }
+            Command::AmendGrant(new) => {
+                before = Some(state.grant_state(new.grant)?.since);
+                What::GrantAmended(Box::new(amendment::create(state, at, entropy, new)?))
+            }
+            Command::RevokeGrant(new) => match revocation::create(state, at, entropy, cause, new)? {
+                Revoked::Before(seq) => return Ok(Wanted::Before(seq)),
+                Revoked::New(revocation) => {
+                    let first = revocation.grants.first().and_then(|id| state.grants.get(id));
+                    before = first.map(|sold| sold.since);
+                    What::GrantRevoked(revocation)
+                }
+            },
+            Command::ShrinkAllocation(new) => What::AllocationShrunk(release::shrink(state, new)?),
+            Command::IssueHead { account } => match head::standing(state, state.account(*account)?, at)? {
+                Standing::Current(_, seq) => return Ok(Wanted::Before(seq)),
+                Standing::Due(head) => What::HeadIssued(Box::new(head)),
+            },
+            Command::TakeReceipt { receipt } => match receipt::take(state, receipt)? {
+                Taken::Before(seq) => return Ok(Wanted::Before(seq)),
+                Taken::New(taken) => {
+                    before = Some(state.node(taken.node)?.since);
+                    What::ReceiptTaken(taken)
+                }
+            },
             Command::IssueBundle { plan, envelope } => {
                 before = Some(state.node(plan.node)?.since);
                 What::BundleIssued(Box::new(bundle::issue(state, at, plan, envelope)?))
             }
         };
-        Ok((before, what))
+        Ok(Wanted::New(before, what))
     }
 
     /// Certain time, with what the operator vouches for.

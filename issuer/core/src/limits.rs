@@ -6,6 +6,10 @@ pub const ACCOUNT_DEPTH: usize = 8;
 pub const EXTERNAL_IDS: usize = 16;
 /// Grants of one account: their artefacts, and those of their pools, must fit into one bundle.
 pub const GRANTS_PER_ACCOUNT: usize = 8192;
+/// Versions of one grant.
+pub const GRANT_VERSIONS: usize = 1024;
+/// Bundles of a node that its receipt may name: the last ones sent.
+pub const SENT_BUNDLES: usize = 8;
 /// Nodes of one account.
 pub const NODES_PER_ACCOUNT: usize = 4096;
 /// Live allocations of one node.
@@ -54,6 +58,8 @@ pub const CERTIFICATE_MS: i64 = 365 * DAY_MS;
 pub const ROOT_MS: i64 = 3650 * DAY_MS;
 /// Freshness of a head for an online node, and the least for any.
 pub const FRESH_ONLINE_MS: i64 = DAY_MS;
+/// A standing head is replaced at this age, so that whoever polls it stays fresh.
+pub const HEAD_RENEWAL_MS: i64 = 12 * HOUR_MS;
 /// Freshness of a head for a node that is online now and then.
 pub const FRESH_INTERMITTENT_MS: i64 = 7 * DAY_MS;
 

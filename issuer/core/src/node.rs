@@ -1,7 +1,9 @@
 //! Nodes: where seats are served.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
+use leasehold_protocol::artefact::PoolUsage;
+use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::ids::{AccountId, AllocationId, CertificateId, NodeId};
 use leasehold_protocol::problem::Problem;
@@ -85,6 +87,42 @@ pub(crate) struct NodeState {
     pub(crate) since: Seq,
     pub(crate) enrolment: Option<Enrolment>,
     pub(crate) rows: BTreeSet<AllocationId>,
+    /// The last bundles, oldest first.
+    pub(crate) sent: VecDeque<SentBundle>,
+    /// The newest of them that the node has shown to have applied.
+    pub(crate) applied: Option<Applied>,
+    /// Releases up to this report of the node are taken into account.
+    pub(crate) acked_report_seq: u64,
+    /// The last receipt and its record.
+    pub(crate) last_receipt: Option<(Digest, Seq)>,
+    /// What its last report said.
+    pub(crate) usage: Option<Usage>,
+}
+
+/// A bundle that was given to a node.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct SentBundle {
+    pub(crate) bundle: Digest,
+    pub(crate) head_version: u64,
+    pub(crate) head_issued_at: UnixMs,
+}
+
+/// The newest word of the issuer that a node has shown to have applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// Version of the head.
+    pub head_version: u64,
+    /// When the issuer learnt of it.
+    pub at: UnixMs,
+}
+
+/// What a node reported of its pools.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// When the issuer got it.
+    pub reported_at: UnixMs,
+    /// Since the report before, by pool.
+    pub pools: Vec<PoolUsage>,
 }
 
 pub(crate) fn register(

@@ -16,6 +16,8 @@ pub(crate) struct PoolState {
     pub(crate) digest: Digest,
     pub(crate) rows: BTreeSet<AllocationId>,
     pub(crate) taken: SlotSet,
+    /// Over all versions of the pool.
+    pub(crate) longest_ttl_ms: i64,
 }
 
 impl PoolState {
@@ -42,6 +44,12 @@ impl PoolState {
     pub(crate) fn give_back(&mut self, id: AllocationId, slots: &SlotSet) -> bool {
         self.taken.remove_all(slots);
         self.rows.remove(&id)
+    }
+
+    /// Law 1 over versions of the pool: whatever a row holds, the pool has.
+    pub(crate) fn holds_what_is_taken(&self) -> bool {
+        let all = self.pool.slot_count().map(|count| SlotSet::range(0, count));
+        all.is_none_or(|all| all.contains_all(&self.taken))
     }
 
     /// How many seats live rows hold.

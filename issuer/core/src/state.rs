@@ -7,10 +7,11 @@ use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::canonical;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::digest_of;
-use leasehold_protocol::ids::{AccountId, AllocationId, GrantId, NodeId, PoolId, ProductId};
+use leasehold_protocol::ids::{AccountId, AllocationId, GrantId, NodeId, PoolId, ProductId, RevocationId};
 use leasehold_protocol::keys::PublicKeyBytes;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::UnixMs;
 use leasehold_protocol::trust_root::TrustRoot;
 use serde::Serialize;
 
@@ -21,6 +22,7 @@ use crate::node::NodeState;
 use crate::pool::PoolState;
 use crate::product::{Product, sku_key};
 use crate::refusal::not_found;
+use crate::revocation::{RevocationState, RevokedBy};
 
 /// Bits of a serial below the issuer's generation.
 const COUNTER_BITS: u32 = 40;
@@ -47,6 +49,9 @@ pub(crate) struct State {
     pub(crate) node_names: Names<NodeId>,
     pub(crate) node_joins: BTreeMap<[u8; 16], NodeId>,
     pub(crate) node_keys: BTreeMap<PublicKeyBytes, NodeId>,
+    /// Which row every signed version of a live row is of.
+    pub(crate) row_versions: BTreeMap<Digest, AllocationId>,
+    pub(crate) revocations: BTreeMap<RevocationId, RevocationState>,
 }
 
 /// Who the issuer signs as.
@@ -65,6 +70,13 @@ pub(crate) struct GrantState {
     pub(crate) grant: Grant,
     pub(crate) digest: Digest,
     pub(crate) pool: PoolId,
+    /// The record that last changed it.
+    pub(crate) since: Seq,
+    /// Serials of all its versions, ascending.
+    pub(crate) serials: Vec<u64>,
+    /// The latest end of any of its versions, grace included.
+    pub(crate) longest_end: UnixMs,
+    pub(crate) revoked: Option<RevokedBy>,
 }
 
 impl Vendor {

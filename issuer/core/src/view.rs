@@ -1,16 +1,19 @@
 //! What can be read of an issuer.
 
-use leasehold_protocol::artefact::{Grant, Pool, Seats};
-use leasehold_protocol::ids::PoolId;
+use leasehold_protocol::artefact::{Grant, Head, Pool, Seats};
+use leasehold_protocol::ids::{GrantId, PoolId, RevocationId};
 use leasehold_protocol::problem::Problem;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::time::UnixMs;
 
 use crate::account::Account;
 use crate::allocation::Row;
 use crate::enrolment::Enrolment;
 use crate::issuer::Issuer;
-use crate::node::{Node, NodeState};
+use crate::node::{Applied, Node, NodeState, Usage};
 use crate::pool::PoolState;
 use crate::product::Product;
+use crate::revocation::{self, Exposure, Revocation};
 use crate::state::GrantState;
 
 /// A grant and the pool that was cut from it.
@@ -22,6 +25,8 @@ pub struct GrantView<'a> {
     pub pool: PoolId,
     /// Seats of the pool.
     pub seats: Seats,
+    /// From when on it is revoked, if it is.
+    pub revoked_from: Option<UnixMs>,
 }
 
 /// A pool and how much of it is allocated.
@@ -46,6 +51,10 @@ pub struct NodeView<'a> {
     pub enrolment: Option<&'a Enrolment>,
     /// How many allocations it has.
     pub rows: usize,
+    /// The newest word of the issuer that it has shown to have applied.
+    pub applied: Option<Applied>,
+    /// What its last report said.
+    pub usage: Option<&'a Usage>,
 }
 
 /// A row, and whether a bundle carried it.
@@ -55,6 +64,26 @@ pub struct RowView<'a> {
     pub row: &'a Row,
     /// Whether a bundle carried it.
     pub signed: bool,
+    /// How many seats its node shall keep, as long as it has more.
+    pub shrink_to: Option<u32>,
+}
+
+/// The head that online nodes of an account poll.
+#[derive(Clone, Copy, Debug)]
+pub struct StandingHead<'a> {
+    /// The head; none before the first.
+    pub head: Option<&'a Head>,
+    /// It is to be replaced.
+    pub due: bool,
+}
+
+/// A revocation and what it means at each node that has seats of its grants.
+#[derive(Clone, Debug)]
+pub struct RevocationView<'a> {
+    /// The revocation.
+    pub revocation: &'a Revocation,
+    /// Nodes, oldest first.
+    pub exposure: Vec<Exposure<'a>>,
 }
 
 impl Issuer {
@@ -90,6 +119,27 @@ impl Issuer {
         known.map(|sold| self.grant_view(sold)).ok_or_else(missing)
     }
 
+    /// The records that made the versions of a grant, newest first, as far as the core knows: the last one. Each fact
+    /// names the one before.
+    pub fn grant_since(&self, grant: GrantId) -> Option<Seq> {
+        self.state.grants.get(&grant).map(|sold| sold.since)
+    }
+
+    /// The revocation that took a grant back.
+    pub fn revocation_of(&self, grant: GrantId) -> Option<RevocationView<'_>> {
+        let by = self.state.grants.get(&grant)?.revoked?;
+        self.revocation(by.id)
+    }
+
+    /// The revocation of an id.
+    pub fn revocation(&self, id: RevocationId) -> Option<RevocationView<'_>> {
+        let known = self.state.revocations.get(&id)?;
+        Some(RevocationView {
+            revocation: &known.revocation,
+            exposure: revocation::exposure(&self.state, known),
+        })
+    }
+
     /// All pools, oldest first.
     pub fn pools(&self) -> impl Iterator<Item = PoolView<'_>> {
         self.state.pools.values().map(|pool| self.pool_view(pool))
@@ -112,12 +162,17 @@ impl Issuer {
 
     /// All live rows, oldest first.
     pub fn rows(&self) -> impl Iterator<Item = RowView<'_>> {
-        self.state.rows.values().map(|row| RowView { row: &row.row, signed: row.signed.is_some() })
+        self.state.rows.values().map(|row| RowView {
+            row: &row.row,
+            signed: row.signed.is_some(),
+            shrink_to: row.shrink_to,
+        })
     }
 
     fn grant_view<'a>(&'a self, sold: &'a GrantState) -> GrantView<'a> {
         let seats = self.state.pools.get(&sold.pool).map_or(Seats::Value(0), |pool| pool.pool.seats);
-        GrantView { grant: &sold.grant, pool: sold.pool, seats }
+        let revoked_from = sold.revoked.map(|by| by.enforced_from);
+        GrantView { grant: &sold.grant, pool: sold.pool, seats, revoked_from }
     }
 
     fn pool_view<'a>(&'a self, pool: &'a PoolState) -> PoolView<'a> {
@@ -128,5 +183,11 @@ impl Issuer {
 }
 
 fn node_view(node: &NodeState) -> NodeView<'_> {
-    NodeView { node: &node.node, enrolment: node.enrolment.as_ref(), rows: node.rows.len() }
+    NodeView {
+        node: &node.node,
+        enrolment: node.enrolment.as_ref(),
+        rows: node.rows.len(),
+        applied: node.applied,
+        usage: node.usage.as_ref(),
+    }
 }

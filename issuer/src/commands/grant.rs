@@ -26,7 +26,8 @@ fn create(context: &Context, args: GrantCreateArgs) -> Result<Exit, Failure> {
     let new = wish(ledger.issuer(), args)?;
     let done = ledger.begin()?.commit(cause, Command::CreateGrant(new), intent)?;
     let What::GrantCreated(sold) = &done.fact.what else { return Err(odd_fact()) };
-    let view = GrantView { grant: &sold.grant, pool: sold.pool.issue.id, seats: sold.pool.seats };
+    let (pool, seats) = (sold.pool.issue.id, sold.pool.seats);
+    let view = GrantView { grant: &sold.grant, pool, seats, revoked_from: None };
     let sentence = format!(
         "{} grant {}: {} seats of {} from {} to {}, in pool {}",
         verb(done.intent, "made", "would make"),
@@ -112,7 +113,7 @@ fn show(context: &Context, id: &str) -> Result<Exit, Failure> {
 }
 
 fn document(view: GrantView<'_>, revision: Seq) -> Value {
-    let GrantView { grant, pool, seats } = view;
+    let GrantView { grant, pool, seats, revoked_from } = view;
     json!({
         "grant_id": grant.issue.id,
         "pool_id": pool,
@@ -129,5 +130,6 @@ fn document(view: GrantView<'_>, revision: Seq) -> Value {
         "effective_to": grant.not_after,
         "grace_ms": grant.grace_ms,
         "seats": seats_json(seats),
+        "revoked_from": revoked_from,
     })
 }

@@ -104,7 +104,7 @@ const fn class_text(class: NodeClass) -> &'static str {
 }
 
 fn document(view: NodeView<'_>) -> Value {
-    let NodeView { node, enrolment, rows } = view;
+    let NodeView { node, enrolment, rows, .. } = view;
     let certificate = enrolment.map(|enrolment| &enrolment.certificate);
     let key = certificate.and_then(|certificate| PublicKey::admit(certificate.sign_key).ok());
     json!({

@@ -1,18 +1,15 @@
 //! Bundles: who gets one, and what is in it.
 
-use leasehold_issuer_core::{BundlePlan, Command, JoinCheck, NodeClass, What};
-use leasehold_protocol::artefact::{Artefact, Item, Request, Seats};
-use leasehold_protocol::bundle::{OpenedBundle, open_bundle};
-use leasehold_protocol::bytes::{Bytes, SpkiDigest};
+use leasehold_issuer_core::{Command, JoinCheck, NodeClass};
+use leasehold_protocol::artefact::Seats;
+use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
-use leasehold_protocol::envelope::{Verified, seal};
 use leasehold_protocol::keys::Signer as _;
-use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
-use leasehold_protocol::seq::Seq;
 
+use crate::exchange::{answer, join, plan, refused, secret, sign, sold};
 use crate::node::TestNode;
-use crate::rig::{DAY_MS, REALM, Rig, TestKey, cause, grant};
+use crate::rig::{DAY_MS, Rig, TestKey, cause, grant};
 
 #[test]
 fn a_bundle_opens_with_the_trust_root_and_holds_all_the_node_is_entitled_to() {
@@ -160,68 +157,5 @@ fn a_head_is_fresh_as_long_as_its_node_may_hear_nothing() {
         let opened = join(&mut rig, &mut TestNode::new(50));
         let fresh_ms = opened.head.fresh_for_ms;
         assert!(days * DAY_MS - 1000 < fresh_ms && fresh_ms <= days * DAY_MS, "{fresh_ms}");
-    }
-}
-
-/// 40 of 100 seats for the node `plant`.
-fn sold() -> Rig {
-    let mut rig = Rig::with_pool(Seats::Value(100), 0, NodeClass::AirGapped);
-    rig.allocate("plant", 40).unwrap();
-    rig
-}
-
-/// The secret of the join code of `plant`, which is its nonce here.
-fn secret(rig: &Rig) -> JoinSecret {
-    JoinSecret(rig.issuer.node("plant").unwrap().node.join.issued.nonce)
-}
-
-/// The first exchange of a node.
-fn join(rig: &mut Rig, node: &mut TestNode) -> OpenedBundle {
-    let request = node.request(Some(secret(rig)));
-    answer(rig, &request).unwrap()
-}
-
-fn answer(rig: &mut Rig, request: &Verified<Request>) -> Result<OpenedBundle, Problem> {
-    let join = if rig.issuer.join_of(request).is_some() { JoinCheck::Right } else { JoinCheck::Absent };
-    let plan = plan(rig, request, join)?;
-    let envelope = sign(rig, &plan);
-    let seq = rig.act(Command::IssueBundle { plan: Box::new(plan), envelope })?;
-    let before = rig.fact(seq).before;
-    assert!(before.is_some_and(|before| Seq::NONE < before && before < seq), "the node's last record");
-    let What::BundleIssued(issued) = &rig.fact(seq).what else { panic!("a bundle is made") };
-    Ok(open_bundle(rig.issuer.trust_root().unwrap(), &issued.envelope.0).unwrap())
-}
-
-fn refused(rig: &mut Rig, request: &Verified<Request>) -> Code {
-    answer(rig, request).unwrap_err().code
-}
-
-/// Plans in the frame that the next command will be in.
-fn plan(rig: &mut Rig, request: &Verified<Request>, join: JoinCheck) -> Result<BundlePlan, Problem> {
-    let mut issuer = rig.issuer.clone();
-    issuer.stamp(&issuer.stamp_of(&rig.now));
-    let mut entropy = rig.entropy();
-    issuer.plan_bundle(&rig.now, &mut entropy, &cause(), request, join)
-}
-
-/// What the signing module of the shell does.
-fn sign(rig: &Rig, plan: &BundlePlan) -> Vec<u8> {
-    let root = leasehold_protocol::artefact::Kind::Root.number();
-    let mut items: Vec<Item> =
-        plan.roots.iter().map(|envelope| Item { kind: root, envelope: envelope.clone() }).collect();
-    sign_all(rig, std::slice::from_ref(&plan.head), &mut items);
-    sign_all(rig, std::slice::from_ref(&plan.manifest), &mut items);
-    sign_all(rig, &plan.grants, &mut items);
-    sign_all(rig, &plan.pools, &mut items);
-    sign_all(rig, &plan.allocations, &mut items);
-    sign_all(rig, std::slice::from_ref(&plan.enrolment.certificate), &mut items);
-    sign_all(rig, plan.time.as_slice(), &mut items);
-    seal(&REALM, &plan.bundle(items), &[&rig.online]).unwrap().envelope
-}
-
-fn sign_all<T: Artefact>(rig: &Rig, artefacts: &[T], items: &mut Vec<Item>) {
-    for artefact in artefacts {
-        let envelope = Bytes(seal(&REALM, artefact, &[&rig.online]).unwrap().envelope);
-        items.push(Item { kind: T::KIND.number(), envelope });
     }
 }

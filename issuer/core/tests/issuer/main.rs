@@ -2,13 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
 
+mod amendments;
 mod bounds;
 mod bundles;
 mod clock;
+mod exchange;
+mod heads;
 mod idempotency;
 mod names;
 mod node;
+mod releases;
 mod replay;
+mod revocations;
 mod rig;
 mod seats;
 mod selling;

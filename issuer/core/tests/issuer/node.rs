@@ -1,11 +1,15 @@
 //! The node's side of an exchange: its key, and the requests it makes.
 
-use leasehold_protocol::artefact::{Extensions, Have, Issue, JournalTail, Ratchet, Request, Wants};
+use leasehold_protocol::artefact::{
+    Allocation, Extensions, Have, Issue, JournalTail, Ratchet, Receipt, Released, Request, Wants,
+};
+use leasehold_protocol::bundle::OpenedBundle;
 use leasehold_protocol::bytes::{Digest, Nonce, SpkiDigest};
 use leasehold_protocol::envelope::{Verified, seal};
-use leasehold_protocol::ids::{AccountId, NodeId, RequestId};
-use leasehold_protocol::keys::Signer as _;
-use leasehold_protocol::request::{JoinSecret, open_request};
+use leasehold_protocol::ids::{AccountId, NodeId, ReceiptId, RequestId};
+use leasehold_protocol::keys::{PublicKey, Signer as _};
+use leasehold_protocol::request::{JoinSecret, open_receipt, open_request};
+use leasehold_protocol::slots::SlotSet;
 
 use crate::rig::{REALM, START, TestKey};
 
@@ -15,12 +19,21 @@ pub(crate) struct TestNode {
     requests: u8,
     pub(crate) tls_keys: Vec<SpkiDigest>,
     pub(crate) known_as: Option<(AccountId, NodeId)>,
+    pub(crate) released: Vec<Released>,
+    applied: Option<Digest>,
 }
 
 impl TestNode {
     pub(crate) fn new(number: u8) -> Self {
         let tls_keys = vec![SpkiDigest([number; 32])];
-        Self { key: TestKey::new(number), requests: 0, tls_keys, known_as: None }
+        Self {
+            key: TestKey::new(number),
+            requests: 0,
+            tls_keys,
+            known_as: None,
+            released: Vec::new(),
+            applied: None,
+        }
     }
 
     /// Another request, with the join code if one is given.
@@ -41,15 +54,54 @@ impl TestNode {
             tls_keys: self.tls_keys.clone(),
             join: join.map(|secret| secret.prove(sign_key, &self.tls_keys)),
             nonce: Nonce([self.requests; 32]),
-            have: Have::default(),
+            have: Have { bundle: self.applied, ..Have::default() },
             ratchet: Ratchet { counter: 0, tip: Digest([0; 32]) },
-            report_seq: 0,
-            released: Vec::new(),
+            report_seq: u64::from(self.requests),
+            released: self.released.clone(),
             usage: Vec::new(),
             journal: JournalTail { seq: 1, chain: Digest([0; 32]) },
             wants: Wants::ALL,
             ext: Extensions::NONE,
         };
         open_request(&seal(&REALM, &request, &[&self.key]).unwrap().envelope, REALM).unwrap()
+    }
+
+    /// Applies a bundle.
+    pub(crate) fn take(&mut self, opened: &OpenedBundle) {
+        self.known_as = Some((opened.bundle.account, opened.bundle.node));
+        self.applied = Some(opened.bundle.digest());
+    }
+
+    /// Gives slots of a row back with the next report.
+    pub(crate) fn release(&mut self, row: &Verified<Allocation>, slots: SlotSet) {
+        let report_seq = u64::from(self.requests) + 1;
+        self.released = vec![Released { allocation: row.digest(), slots, report_seq }];
+    }
+
+    /// A receipt for the bundle applied last.
+    pub(crate) fn receipt(
+        &mut self,
+        sign_key_of: impl FnOnce(&Receipt) -> Option<PublicKey>,
+    ) -> Verified<Receipt> {
+        self.requests += 1;
+        let (account, node) = self.known_as.unwrap();
+        let receipt = Receipt {
+            issue: Issue {
+                id: ReceiptId([self.requests; 16]),
+                serial: u64::from(self.requests),
+                issued_at: START,
+            },
+            account,
+            node,
+            generation: 1,
+            bundle: self.applied.unwrap(),
+            ratchet: Ratchet { counter: 0, tip: Digest([0; 32]) },
+            report_seq: u64::from(self.requests),
+            released: self.released.clone(),
+            journal: JournalTail { seq: 1, chain: Digest([0; 32]) },
+            ext: Extensions::NONE,
+        };
+        let envelope = seal(&REALM, &receipt, &[&self.key]).unwrap().envelope;
+        open_receipt(&envelope, REALM, sign_key_of).unwrap()
     }
 }
