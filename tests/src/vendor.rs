@@ -1,5 +1,8 @@
 //! A vendor with one key in every role, one account and one node, that signs whatever it is asked to.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use leasehold_protocol::artefact::{
     Allocation, AllocationKind, Answers, Artefact, BindingMatch, BorrowCaps, Bundle, Caps, Extensions, Grant,
@@ -32,6 +35,8 @@ pub struct Vendor {
     key: TestKey,
     realm: Realm,
     root: Sealed,
+    /// Versions of rows signed so far, by number and seq: each names the one before.
+    rows: Mutex<BTreeMap<(u8, u64), Digest>>,
 }
 
 /// What a bundle gives a node.
@@ -165,7 +170,7 @@ impl Vendor {
         let key = TestKey::new(number);
         let realm = Realm { id: RealmId([number; 16]), mode: Mode::Live };
         let root = sealed(realm, &root(&key, realm), &key);
-        Self { key, realm, root }
+        Self { key, realm, root, rows: Mutex::default() }
     }
 
     /// Envelope of the trust root.
@@ -184,7 +189,7 @@ impl Vendor {
         let mut items = vec![(Kind::Root, self.root.clone()), (Kind::Head, head), (Kind::Manifest, manifest)];
         items.extend(grants.into_iter().map(|grant| (Kind::Grant, grant)));
         for (offered, pool) in offer.pools.iter().zip(&pools) {
-            let row = |row| self.seal(&allocation(request, offer.node, offered, pool.digest, row));
+            let row = |row| self.row(&allocation(request, offer.node, offered, pool.digest, row));
             items.extend(offered.rows.iter().map(|offered| (Kind::Allocation, row(offered))));
         }
         items.extend(pools.into_iter().map(|pool| (Kind::Pool, pool)));
@@ -210,6 +215,16 @@ impl Vendor {
             items: items.into_iter().map(item).collect(),
             ext: Extensions::NONE,
         }
+    }
+
+    /// Signs a row that names the version before, if there was one.
+    fn row(&self, row: &Allocation) -> Sealed {
+        let mut rows = self.rows.lock().expect("nobody panics while signing");
+        let [number, ..] = row.issue.id.0;
+        let prev = row.seq.checked_sub(1).and_then(|seq| rows.get(&(number, seq)));
+        let sealed = self.seal(&Allocation { prev: prev.copied(), ..row.clone() });
+        rows.insert((number, row.seq), sealed.digest);
+        sealed
     }
 
     fn seal<T: Artefact>(&self, artefact: &T) -> Sealed {

@@ -421,6 +421,9 @@ impl NodeCore {
                 span(bound.since(self.clock.wall()))
             ),
             Code::Draining => "the bundle applied last no longer gives this node the lease's seat".to_owned(),
+            Code::FeatureNotInPlan => {
+                "the amended grant no longer includes a feature of the lease".to_owned()
+            }
             Code::BindingMismatch => {
                 "the grant is bound to machines, which this version cannot check".to_owned()
             }
@@ -438,6 +441,9 @@ impl NodeCore {
             }
             Code::Draining => {
                 ("use the lease to its end, then check out again", "a bundle that gives the seat back")
+            }
+            Code::FeatureNotInPlan => {
+                ("use the lease to its end, then check out without the feature", "a grant with the feature")
             }
             Code::BindingMismatch => {
                 ("ask the vendor for a grant without bindings", "a grant without bindings")

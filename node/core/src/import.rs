@@ -137,14 +137,16 @@ impl NodeCore {
         {
             return older(format!("its head has version {version}, version {current} was applied"));
         }
-        for row in &opened.allocations {
-            let applied = provision.rows.values().filter(|known| known.allocation.issue.id == row.issue.id);
-            let newest = applied.map(|known| known.allocation.seq).max();
-            if newest.is_some_and(|seq| row.seq < seq) {
-                return older(format!("allocation {} is an earlier version", row.issue.id));
+        for pool in &opened.pools {
+            let known = provision.pools.values().find(|known| known.pool.issue.id == pool.issue.id);
+            if known.is_some_and(|known| pool.issue.serial < known.pool.issue.serial) {
+                return older(format!("pool {} is an earlier version", pool.issue.id));
             }
         }
-        Ok(())
+        match opened.allocations.iter().find_map(|row| Some((row.issue.id, provision.unfit_version(row)?))) {
+            Some((id, why)) => older(format!("allocation {id} {why}")),
+            None => Ok(()),
+        }
     }
 
     /// Revocation is terminal: what is known stays in force as long as its grant would have lived (SPEC §7.2).

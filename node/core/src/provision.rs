@@ -130,6 +130,25 @@ impl Provision {
         known
     }
 
+    /// Why a row cannot follow the version of it that is known. Versions may be left out, as bundles may; the next one
+    /// names the one before.
+    pub(crate) fn unfit_version(&self, row: &Verified<Allocation>) -> Option<&'static str> {
+        let versions = self.rows.values().map(|known| &known.allocation);
+        let same = versions.filter(|known| known.issue.id == row.issue.id);
+        let known = same.max_by_key(|known| known.seq)?;
+        if row.seq < known.seq {
+            return Some("is an earlier version");
+        }
+        if row.generation != known.generation {
+            return None;
+        }
+        if row.seq == known.seq {
+            return (row.digest() != known.digest()).then_some("says something else under the same number");
+        }
+        let next = known.seq.checked_add(1) == Some(row.seq);
+        (next && row.prev != Some(known.digest())).then_some("does not follow the version that is known")
+    }
+
     /// Forgets a row that is not current, once no lease names it.
     pub(crate) fn forget_row(&mut self, index: RowIndex) {
         if self.rows.get(&index).is_some_and(|row| !row.current) {

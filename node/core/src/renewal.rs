@@ -1,5 +1,6 @@
 //! Renewal and release of a lease.
 
+use leasehold_protocol::artefact::{Seats, TtlBounds};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::problem::Problem;
@@ -45,12 +46,18 @@ impl NodeCore {
         reply(to, seq, Reply::Released(true), out);
     }
 
-    /// The current row that holds all of a lease's slots: the one it is under, if that is still current.
+    /// The current row that holds all of a lease's seats: the one it is under, if that is still current.
     pub(crate) fn row_for_renewal(&self, lease: &Lease) -> Option<RowIndex> {
         let provision = self.provision.as_ref()?;
         let entry = provision.pools.get(&lease.granted.pool)?;
+        // A pool that became limited, or unlimited, counts seats differently: its tickets would prove nothing.
+        let unlimited = entry.pool.seats == Seats::Unlimited;
         let holds = |row: &&RowIndex| {
-            provision.rows.get(row).is_some_and(|r| r.allocation.slots.contains_all(&lease.granted.slots))
+            lease.granted.slots.is_empty() == unlimited
+                && provision
+                    .rows
+                    .get(row)
+                    .is_some_and(|r| r.allocation.slots.contains_all(&lease.granted.slots))
         };
         let own = entry.rows.iter().find(|&&row| row == lease.row);
         own.or_else(|| entry.rows.iter().find(holds)).copied()
@@ -79,7 +86,14 @@ impl NodeCore {
         let entry = provision.pools.get(&lease.granted.pool).ok_or(withdrawn)?;
         self.check_grant(provision, entry)?;
         let row = self.row_for_renewal(lease).and_then(|row| provision.rows.get(&row)).ok_or(withdrawn)?;
-        let ttl_ms = self.promises(provision).fresh(row, i64::from(lease.granted.wish_ttl_ms))?;
+        // What an amendment took away cannot be proved any more.
+        let features = self.features.get(lease.granted.features).into_iter().flatten();
+        if features.into_iter().any(|feature| !entry.grant.features.contains(feature)) {
+            return Err(NoPromise { code: Code::FeatureNotInPlan, bound: UnixMs::MAX });
+        }
+        let TtlBounds { min_ms, max_ms, .. } = entry.pool.ttl;
+        let wish_ms = i64::from(lease.granted.wish_ttl_ms).clamp(min_ms, max_ms);
+        let ttl_ms = self.promises(provision).fresh(row, wish_ms)?;
         let deadline = self.clock.svc().plus(ttl_ms);
         if deadline < lease.deadline {
             return Err(NoPromise { code: Code::AllocationEnded, bound: row.allocation.not_after });

@@ -92,7 +92,8 @@ fn another_vendors_bundle_is_refused() {
 #[test]
 fn a_bundle_with_any_part_flipped_or_cut_off_is_refused_and_nothing_is_written() {
     let mut rig = Rig::with_seats(1);
-    let offer = rig.offer(cad(3));
+    let rows = vec![RowOffer { seq: 2, ..RowOffer::new(1, SlotSet::range(0, 3)) }];
+    let offer = rig.offer(vec![PoolOffer { rows, ..PoolOffer::new(1, "cad", 3) }]);
     let bundle = rig.answer(&offer);
     let seq = rig.core.next_seq();
     for at in (0..bundle.len()).step_by(97) {

@@ -1,5 +1,6 @@
 //! Scenarios of the node's core: readings and inputs go in, answers and records come out. Names are sentences.
 
+mod amendments;
 mod bounds;
 mod bundles;
 mod clocks;

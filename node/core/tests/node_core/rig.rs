@@ -20,6 +20,9 @@ use leasehold_tests::vendor::{NOW, Offer, PoolOffer, TestKey, Vendor};
 /// Who asks, unless a test says otherwise.
 pub(crate) const ANN: Principal = Principal::Uid(1);
 
+/// The number of its sign key.
+pub(crate) const NODE_KEY: u8 = 2;
+
 /// A node in memory.
 pub(crate) struct Rig {
     pub(crate) core: NodeCore,
@@ -46,7 +49,7 @@ impl Rig {
         let initialise = Initialise {
             cause: cause(),
             trust_root: rig.vendor.trust_root(),
-            sign_key: TestKey::new(2).public_key().bytes(),
+            sign_key: TestKey::new(NODE_KEY).public_key().bytes(),
             tls_keys: vec![SpkiDigest([1; 32])],
             name: "plant".to_owned(),
         };
