@@ -1,26 +1,26 @@
 //! Commands that go through a running daemon's admin socket.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::header::{CONTENT_TYPE, HOST};
-use axum::http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, Request};
+use http_body_util::Full;
 use leasehold_cli::Failure;
+use leasehold_net::{ConnectError, Connection, ExchangeError, Timeouts, unix_socket};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 use serde::de::DeserializeOwned;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::data_dir::DataDir;
-use crate::{limits, socket};
+use crate::limits;
 
 /// A daemon that runs on the data directory: one connection, for one request.
 pub(crate) struct Admin {
-    stream: UnixStream,
+    runtime: Runtime,
+    connection: Connection,
 }
 
 /// What is sent along.
@@ -37,18 +37,22 @@ impl Admin {
     /// The daemon, if one runs.
     pub(crate) fn find(dir: &DataDir) -> Result<Option<Self>, Failure> {
         let path = dir.admin_socket();
-        if socket::check_path(&path).is_err() {
+        if unix_socket::check_path(&path).is_err() {
             // No daemon can listen there.
             return Ok(None);
         }
-        match UnixStream::connect(&path) {
-            Ok(stream) => Ok(Some(Self { stream })),
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|error| lost(&error.to_string()))?;
+        let timeouts = Timeouts { answer: limits::DAEMON_TIMEOUT, ..Timeouts::default() };
+        match runtime.block_on(Connection::unix(&path, timeouts)) {
+            Ok(connection) => Ok(Some(Self { runtime, connection })),
+            Err(ConnectError::Unreachable { source, .. })
+                if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
             {
                 Ok(None)
             }
-            Err(error) => Err(Failure::cannot_read(&path, &error)),
+            Err(ConnectError::Unreachable { source, .. }) => Err(Failure::cannot_read(&path, &source)),
+            Err(error) => Err(Problem::from(error).into()),
         }
     }
 
@@ -62,16 +66,18 @@ impl Admin {
         self.call(Method::POST, path, content)
     }
 
-    fn call<T: DeserializeOwned>(self, method: Method, path: &str, content: Content) -> Result<T, Failure> {
-        let request = request(method, path, content);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| lost(&error.to_string()))?;
-        let exchange = self.exchange(request);
-        let answered =
-            runtime.block_on(async { tokio::time::timeout(limits::DAEMON_TIMEOUT, exchange).await });
-        let (status, body) = answered.map_err(|_| timed_out(limits::DAEMON_TIMEOUT))??;
+    fn call<T: DeserializeOwned>(
+        mut self,
+        method: Method,
+        path: &str,
+        content: Content,
+    ) -> Result<T, Failure> {
+        let exchange = self.connection.exchange(request(method, path, content), limits::DAEMON_ANSWER_BYTES);
+        let answer = self.runtime.block_on(exchange).map_err(|error| match error {
+            ExchangeError::Timeout { after, .. } => timed_out(after),
+            error => lost(&error.to_string()),
+        })?;
+        let (status, body) = (answer.status(), answer.into_body());
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .map_err(|error| lost(&format!("its answer is garbled: {error}")));
@@ -79,20 +85,6 @@ impl Admin {
         let problem: Problem = serde_json::from_slice(&body)
             .map_err(|_| lost(&format!("it answered {status} without saying why")))?;
         Err(problem.into())
-    }
-
-    async fn exchange(self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
-        let exchange = async {
-            self.stream.set_nonblocking(true)?;
-            let stream = tokio::net::UnixStream::from_std(self.stream)?;
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-            // Ends with the exchange, at the latest when the runtime does.
-            tokio::spawn(connection);
-            let (head, body) = sender.send_request(request).await?.into_parts();
-            let body = Limited::new(body, limits::DAEMON_ANSWER_BYTES).collect().await?;
-            Ok((head.status, body.to_bytes()))
-        };
-        exchange.await.map_err(|error: Box<dyn std::error::Error + Send + Sync>| lost(&error.to_string()))
     }
 }
 
@@ -102,7 +94,7 @@ fn request(method: Method, path: &str, content: Content) -> Request<Full<Bytes>>
         Content::Json(body) => (Some("application/json"), body),
         Content::Artefact(body) => (Some("application/octet-stream"), body),
     };
-    let mut request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+    let mut request = Request::builder().method(method).uri(path);
     if let Some(media_type) = media_type {
         request = request.header(CONTENT_TYPE, media_type);
     }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use leasehold_cli::Failure;
 use leasehold_cli::log::LogConfig;
+use leasehold_net::unix_socket::SocketMode;
 use leasehold_protocol::code::Code;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::limits;
-use crate::socket::SocketMode;
 
 /// Where it is looked for when nobody says; it need not be there.
 pub(crate) const DEFAULT_FILE: &str = "/etc/leasehold/node.toml";

@@ -4,9 +4,13 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use leasehold_cli::{Failure, Output, service_manager};
+use leasehold_net::body::BodyRoom;
+use leasehold_net::unix_socket::{Listening, Place, SocketMode};
+use leasehold_net::{Bounds, Endpoint, Listener};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::ids::NodeId;
+use leasehold_protocol::problem::Problem;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
@@ -14,9 +18,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::data_dir::DataDir;
-use crate::http::{self, Endpoint, Node};
+use crate::http::{self, Node};
 use crate::reload::Reload;
-use crate::socket::{Listening, Place, SocketMode};
 use crate::store::Store;
 use crate::writer::Writer;
 use crate::{limits, ready};
@@ -49,8 +52,8 @@ pub(crate) fn run(settings: Settings, output: Output) -> Result<(), Failure> {
     let store = Store::open(&settings.dir)?;
     ready::clear(&settings.dir);
     let connections = room_for(settings.connections);
-    let admin = Listening::bind(&settings.dir.admin_socket(), SocketMode::OWNER)?;
-    let data = Listening::bind(&settings.socket, settings.socket_mode)?;
+    let admin = Listening::bind(&settings.dir.admin_socket(), SocketMode::OWNER).map_err(Problem::from)?;
+    let data = Listening::bind(&settings.socket, settings.socket_mode).map_err(Problem::from)?;
     let runtime = Runtime::new().map_err(|error| cannot_start("the runtime", &error))?;
     let node_id = store.core.identity().node_id;
     let (writer, thread) = Writer::spawn(store).map_err(|error| cannot_start("the writer", &error))?;
@@ -76,25 +79,25 @@ impl Daemon {
         let Self { settings, connections, admin, data, writer, node_id } = self;
         let mut signals = Signals::new()?;
         let (phase, phases) = watch::channel(Phase::Serving);
-        let node = Node {
-            writer,
-            dir: settings.dir.clone(),
-            phase: phases.clone(),
-            body_room: http::BodyRoom::new(),
-        };
+        let node =
+            Node { writer, dir: settings.dir.clone(), phase: phases.clone(), body_room: BodyRoom::new() };
         // What the data socket takes up is not the admin socket's.
-        let admin_node = Node { body_room: http::BodyRoom::new(), ..node.clone() };
+        let admin_node = Node { body_room: BodyRoom::new(), ..node.clone() };
         let (admin, admin_place) = listen(admin)?;
         let (data, data_place) = listen(data)?;
         let admin = Endpoint {
-            listener: admin,
+            listener: Listener::Unix(admin),
             router: http::serve_with(http::admin_routes(), admin_node),
-            connections: limits::ADMIN_CONNECTIONS,
+            bounds: Bounds { connections: limits::ADMIN_CONNECTIONS, ..Bounds::default() },
         };
-        let data =
-            Endpoint { listener: data, router: http::serve_with(http::data_routes(), node), connections };
-        let mut serving =
-            tokio::spawn(async { tokio::join!(admin.serve(phases.clone()), data.serve(phases)) });
+        let data = Endpoint {
+            listener: Listener::Unix(data),
+            router: http::serve_with(http::data_routes(), node),
+            bounds: Bounds { connections, ..Bounds::default() },
+        };
+        let mut serving = tokio::spawn(async {
+            tokio::join!(admin.serve(draining(phases.clone())), data.serve(draining(phases)))
+        });
         let ready_file = ready::announce(&settings.dir, &[data_place.to_string()], node_id, output)?;
         service_manager::ready();
         tracing::info!(event_id = %EventId::DaemonReady, node = node_id.map(tracing::field::display), "ready");
@@ -115,6 +118,11 @@ impl Daemon {
         }
         Ok(())
     }
+}
+
+/// Ends when the daemon drains.
+async fn draining(mut phases: watch::Receiver<Phase>) {
+    let _ = phases.wait_for(|phase| *phase == Phase::Draining).await;
 }
 
 struct Signals {

@@ -24,40 +24,18 @@ pub(crate) const WATCHDOG_MS: i64 = 1000;
 pub(crate) const SERIES: usize = 4096;
 
 /// Connections of the data socket. At the cap no more are accepted until one ends.
-pub(crate) const CONNECTIONS: u32 = 12_000;
+pub(crate) const CONNECTIONS: u32 = leasehold_net::limits::CONNECTIONS;
 /// Connections of the admin socket: a reserve that the data socket cannot use up.
 pub(crate) const ADMIN_CONNECTIONS: u32 = 64;
 /// Open files beside those connections: journal, sockets, standard streams.
 pub(crate) const OTHER_FILES: u32 = 64;
 
-/// Bytes of a request head.
-pub(crate) const HEAD_BYTES: usize = 8 * 1024;
-/// Headers of a request.
-pub(crate) const HEADERS: usize = 64;
-/// Bytes of a request body, except of bundles.
-pub(crate) const BODY_BYTES: usize = 64 * 1024;
-/// Bytes of a body that carries a bundle in any form.
-pub(crate) const BUNDLE_BODY_BYTES: usize = leasehold_protocol::limits::ARMOUR_BYTES;
-/// Bytes of all bodies being received.
-pub(crate) const BODIES_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
-/// How deep arrays and objects of a body may nest.
-pub(crate) const JSON_DEPTH: usize = 32;
-
-/// For a whole request head, and between two requests.
-pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// For a whole body.
-pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the answer of the writer.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Between the signal to end and the end, for requests under way.
 pub(crate) const DRAIN: Duration = Duration::from_secs(8);
 /// For tasks that do not end by themselves after that.
 pub(crate) const ABANDON: Duration = Duration::from_secs(1);
-/// After a failed `accept`.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Bytes of the path of a Unix socket (`sun_path` without its end).
-pub(crate) const SOCKET_PATH_BYTES: usize = 107;
 /// Bytes of the configuration file.
 pub(crate) const CONFIG_BYTES: usize = 1024 * 1024;
 /// Bytes of a key file.

@@ -2,13 +2,13 @@
 //!
 //! The shell decides nothing: it parses, hands inputs to the pure core of `leasehold-node-core`, makes the core's
 //! records durable, signs its tickets and only then lets answers out ([`commit`], [`writer`]). There is no other way to
-//! change the state, no network contact that was not asked for, no TCP port, no cache beside the core, no retry of a
+//! change the state, no network contact that was not asked for, no cache beside the core, no retry of a
 //! failed write: a durable write that fails ends the process with exit 70.
 //!
 //! * [`store`]: a data directory as a replayed core, locked for writing or looked at read-only.
 //! * [`commit`]: one frame: decide, sign, write, answer. [`writer`]: the one thread that makes them in a daemon.
 //! * [`ticket`]: the batch signatures of a frame, and tickets rebuilt from it. [`signing`]: the only holder of secrets.
-//! * [`http`]: the API on Unix sockets. [`daemon`]: from start to drained end.
+//! * [`http`]: the API. [`daemon`]: from start to drained end.
 //! * [`admin`]: commands that go through a running daemon. [`commands`]: one file per verb.
 
 mod admin;
@@ -28,7 +28,6 @@ mod ready;
 mod received;
 mod reload;
 mod signing;
-mod socket;
 mod store;
 mod tally;
 mod ticket;

@@ -183,6 +183,7 @@ registry! {
     AllocationFixed = 218 "ALLOCATION_FIXED" 409 DENIED Final "the allocation is fixed until its node is provisioned anew";
     JoinCodeExpired = 219 "JOIN_CODE_EXPIRED" 403 DENIED Final "the join code has expired";
     GrantRevoked = 220 "GRANT_REVOKED" 409 DENIED Final "the grant was revoked";
+    Unauthenticated = 221 "UNAUTHENTICATED" 401 DENIED Final "the caller has not proved who it is";
 
     PoolExhausted = 300 "POOL_EXHAUSTED" 200 NO_SEAT Retry "every seat of the pool is in use";
     Queued = 301 "QUEUED" 200 NO_SEAT Retry "waiting in the queue for a seat";
@@ -215,6 +216,7 @@ registry! {
     JournalUnverified = 608 "JOURNAL_UNVERIFIED" 422 BAD_ARTEFACT Final "the journal does not verify";
     ArtefactRefused = 609 "ARTEFACT_REFUSED" 422 BAD_ARTEFACT Final "the artefact is signed but says what it may not say";
     RevocationRollback = 610 "REVOCATION_ROLLBACK" 422 BAD_ARTEFACT Final "a known revocation is missing";
+    PeerUntrusted = 611 "PEER_UNTRUSTED" 502 BAD_ARTEFACT Final "the other end has not proved the key it must have";
 
     Usage = 700 "USAGE" 400 USAGE Final "the command line is wrong";
     Ambiguous = 701 "AMBIGUOUS" 409 USAGE Final "the name fits several things";
@@ -241,6 +243,7 @@ registry! {
     Overloaded = 808 "OVERLOADED" 503 CONFLICT Retry "too much is waiting already";
     IdempotencyMismatch = 809 "IDEMPOTENCY_MISMATCH" 422 CONFLICT Final "the idempotency key was used for another request";
     ShuttingDown = 810 "SHUTTING_DOWN" 503 CONFLICT Retry "the service is shutting down";
+    RateLimited = 811 "RATE_LIMITED" 429 CONFLICT Retry "the caller asks too often";
 
     Internal = 900 "INTERNAL" 500 INTERNAL Final "an internal error";
     Unrecognised = 901 "UNRECOGNISED" 500 INTERNAL Final "a newer peer answered with a code unknown here";

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use leasehold_cli::{Failure, GlobalArgs, log};
+use leasehold_net::unix_socket::{self, SocketMode};
 use leasehold_protocol::code::Code;
+use leasehold_protocol::problem::Problem;
 
 use crate::cli::{PlaceArgs, RunArgs};
 use crate::config::Config;
 use crate::daemon::{self, Settings};
 use crate::data_dir::DataDir;
 use crate::reload::Reload;
-use crate::socket::{self, SocketMode};
 
 pub(super) fn run(
     dir: DataDir,
@@ -30,8 +31,8 @@ pub(super) fn run(
         Some(path) => DataDir::new(&path).path().to_owned(),
         None => dir.data_socket(),
     };
-    socket::check_path(&socket)?;
-    socket::check_path(&dir.admin_socket())?;
+    unix_socket::check_path(&socket).map_err(Problem::from)?;
+    unix_socket::check_path(&dir.admin_socket()).map_err(Problem::from)?;
     let socket_mode = config.socket_mode.unwrap_or(SocketMode::EVERYBODY);
     let reload = Reload {
         config: place.config_file().map(Path::to_owned),

@@ -5,11 +5,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
+use leasehold_net::Refusal;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 use serde_json::{Value, json};
 
-use super::problem::Refusal;
 use super::routes::Node;
 use crate::commit::disk_full;
 use crate::daemon::Phase;

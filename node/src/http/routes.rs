@@ -4,6 +4,8 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRef, Path, Query, State};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
+use leasehold_net::body::{ArtefactBody, BodyRoom, JsonBody};
+use leasehold_net::{Peer, Refusal};
 use leasehold_node_core::{Cause, Checkout};
 use leasehold_protocol::api::{
     ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
@@ -18,10 +20,7 @@ use leasehold_protocol::problem::Problem;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::body::{ArtefactBody, BodyRoom, JsonBody};
-use super::health;
-use super::peer::Peer;
-use super::problem::Refusal;
+use super::{caller, health};
 use crate::command::{Answer, Command};
 use crate::daemon::Phase;
 use crate::data_dir::DataDir;
@@ -80,10 +79,10 @@ async fn checkout(
     JsonBody(request): JsonBody<CheckoutRequest>,
 ) -> Answered<Answer> {
     let CheckoutRequest { product, pool, features, count, holder, key, ttl_ms } = request;
-    let proof = peer.proof(&holder.user).await;
+    let proof = caller::proof(&peer, &holder.user).await;
     let holder = Holder { user: holder.user, host: holder.host, process: holder.process, proof };
     let checkout = Box::new(Checkout { product, pool, features, count, holder, key, ttl_ms });
-    ask(&node, Command::Checkout { principal: peer.principal(), checkout }).await
+    ask(&node, Command::Checkout { principal: caller::principal(&peer)?, checkout }).await
 }
 
 /// A renewal says nothing but the lease.
@@ -97,7 +96,7 @@ async fn renew(
     id: Result<Path<String>, PathRejection>,
     JsonBody(RenewRequest {}): JsonBody<RenewRequest>,
 ) -> Answered<Answer> {
-    ask(&node, Command::Renew { principal: peer.principal(), lease: lease_id(id)? }).await
+    ask(&node, Command::Renew { principal: caller::principal(&peer)?, lease: lease_id(id)? }).await
 }
 
 async fn release(
@@ -105,7 +104,7 @@ async fn release(
     Extension(peer): Extension<Peer>,
     id: Result<Path<String>, PathRejection>,
 ) -> Answered<Answer> {
-    ask(&node, Command::Release { principal: peer.principal(), lease: lease_id(id)? }).await
+    ask(&node, Command::Release { principal: caller::principal(&peer)?, lease: lease_id(id)? }).await
 }
 
 async fn identity(State(node): State<Node>) -> Answered<IdentityAnswer> {
@@ -153,7 +152,7 @@ async fn import_bundle(
         Refusal::new(Code::InvalidRequest, rejection.body_text(), "correct the query")
     })?;
     let envelope = received::envelope(&body)?;
-    let cause = peer.cause(actor, reason).await;
+    let cause = caller::cause(&peer, actor, reason).await;
     ask(&node, Command::Import { cause, envelope, dry_run, accept_time }).await
 }
 
@@ -197,7 +196,7 @@ async fn make_request(
         .map(|code| code.parse::<JoinCode>())
         .transpose()
         .map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string(), "copy the whole join code"))?;
-    let cause = Cause { idempotency_key: key, ..peer.cause(actor, reason).await };
+    let cause = Cause { idempotency_key: key, ..caller::cause(&peer, actor, reason).await };
     ask(&node, Command::MakeRequest { cause, join: join.map(|code| code.secret) }).await
 }
 

@@ -1,6 +1,6 @@
 //! The one place where a problem becomes an HTTP answer.
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use leasehold_protocol::code::Code;
@@ -8,14 +8,17 @@ use leasehold_protocol::problem::{MEDIA_TYPE, Problem};
 
 /// What a request ends with when nothing was decided.
 #[derive(Debug)]
-pub(crate) struct Refusal(pub(crate) Problem);
+pub struct Refusal(pub Problem);
 
-/// Seconds after which an overloaded node may be asked again.
+/// Seconds after which an overloaded service may be asked again.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+
+/// What an unauthenticated caller is missing (RFC 9110 §11.6.1).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
 impl Refusal {
     /// A request that cannot be carried out as it is.
-    pub(crate) fn new(code: Code, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: impl Into<String>, hint: impl Into<String>) -> Self {
         Self(Problem::new(code, detail, hint))
     }
 }
@@ -37,6 +40,9 @@ impl IntoResponse for Refusal {
         let mut response = (status, [(CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, BEARER);
         }
         response
     }

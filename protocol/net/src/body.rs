@@ -10,21 +10,26 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-use super::problem::Refusal;
-use crate::limits;
+use crate::{Refusal, limits};
 
 /// Bounds the bytes of all bodies that are being received.
-#[derive(Clone)]
-pub(crate) struct BodyRoom(Arc<Semaphore>);
+#[derive(Clone, Debug)]
+pub struct BodyRoom(Arc<Semaphore>);
+
+impl Default for BodyRoom {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(limits::BODIES_IN_FLIGHT_BYTES)))
+    }
+}
 
 impl BodyRoom {
     /// All of it free.
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(limits::BODIES_IN_FLIGHT_BYTES)))
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// The whole body, if it is small enough and comes in time.
-    async fn receive(&self, headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
+    /// The whole body, if it has at most `max_bytes` and comes within [`limits::BODY_TIMEOUT`].
+    pub async fn receive(&self, headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
         let declared =
             headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|bytes| bytes > max_bytes) {
@@ -51,7 +56,8 @@ impl BodyRoom {
 }
 
 /// A JSON document of at most [`limits::BODY_BYTES`]. No body at all stands for `{}` where the type allows that.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
 
 impl<S, T> FromRequest<S> for JsonBody<T>
 where
@@ -71,8 +77,9 @@ where
     }
 }
 
-/// An artefact in any form, of at most [`limits::BUNDLE_BODY_BYTES`].
-pub(crate) struct ArtefactBody(pub(crate) Bytes);
+/// An artefact in any form, of at most [`limits::ARTEFACT_BODY_BYTES`].
+#[derive(Debug)]
+pub struct ArtefactBody(pub Bytes);
 
 impl<S> FromRequest<S> for ArtefactBody
 where
@@ -84,7 +91,7 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let (head, body) = request.into_parts();
         check_media_type(&head.headers, &["application/octet-stream", "text/plain"])?;
-        BodyRoom::from_ref(state).receive(&head.headers, body, limits::BUNDLE_BODY_BYTES).await.map(Self)
+        BodyRoom::from_ref(state).receive(&head.headers, body, limits::ARTEFACT_BODY_BYTES).await.map(Self)
     }
 }
 

@@ -7,22 +7,20 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use leasehold_cli::Failure;
-use leasehold_protocol::code::Code;
 use nix::sys::stat::{Mode, umask};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::limits;
+use crate::{ListenError, limits};
 
 /// Who may connect, as octal digits: `0666` for everybody on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SocketMode(u32);
+pub struct SocketMode(u32);
 
 impl SocketMode {
     /// The data socket: everybody on this machine may ask for a seat.
-    pub(crate) const EVERYBODY: Self = Self(0o666);
+    pub const EVERYBODY: Self = Self(0o666);
     /// The admin socket.
-    pub(crate) const OWNER: Self = Self(0o600);
+    pub const OWNER: Self = Self(0o600);
 }
 
 impl<'de> Deserialize<'de> for SocketMode {
@@ -35,17 +33,19 @@ impl<'de> Deserialize<'de> for SocketMode {
 }
 
 /// A listening socket; its file goes when this is dropped.
-pub(crate) struct Listening {
+#[derive(Debug)]
+pub struct Listening {
     listener: UnixListener,
     place: Place,
 }
 
 /// The file of a listening socket, removed on drop.
-pub(crate) struct Place(PathBuf);
+#[derive(Debug)]
+pub struct Place(PathBuf);
 
 impl Listening {
     /// Listens at `path`. A socket that nobody answers at is a stale one and replaced; anything else is left alone.
-    pub(crate) fn bind(path: &Path, mode: SocketMode) -> Result<Self, Failure> {
+    pub fn bind(path: &Path, mode: SocketMode) -> Result<Self, ListenError> {
         check_path(path)?;
         clear(path)?;
         let bind = || {
@@ -59,11 +59,11 @@ impl Listening {
             listener.set_nonblocking(true)?;
             Ok(Self { listener, place })
         };
-        bind().map_err(|error| Failure::cannot_write(path, &error))
+        bind().map_err(|error| ListenError::cannot_make(path, error))
     }
 
     /// The listener for the runtime, and the file that must be kept as long as it listens.
-    pub(crate) fn split(self) -> (UnixListener, Place) {
+    pub fn split(self) -> (UnixListener, Place) {
         (self.listener, self.place)
     }
 }
@@ -83,42 +83,28 @@ impl fmt::Display for Place {
 }
 
 /// Refuses a path that the kernel has no room for.
-pub(crate) fn check_path(path: &Path) -> Result<(), Failure> {
+pub fn check_path(path: &Path) -> Result<(), ListenError> {
     let bytes = path.as_os_str().as_bytes().len();
     if bytes <= limits::SOCKET_PATH_BYTES {
         return Ok(());
     }
-    Err(Failure::new(
-        Code::ConfigInvalid,
-        format!(
-            "the socket path {} has {bytes} bytes, more than {}",
-            path.display(),
-            limits::SOCKET_PATH_BYTES
-        ),
-        "choose a shorter data directory, or a shorter --socket",
-    ))
+    Err(ListenError::PathTooLong { path: path.to_owned(), bytes })
 }
 
-fn clear(path: &Path) -> Result<(), Failure> {
+fn clear(path: &Path) -> Result<(), ListenError> {
     match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => Err(Failure::new(
-            Code::CannotCreate,
-            format!("{} exists and is no socket", path.display()),
-            "move it away, or choose another --socket",
-        )),
-        Ok(_) if UnixStream::connect(path).is_ok() => Err(Failure::new(
-            Code::Busy,
-            format!("another process listens at {}", path.display()),
-            "stop it, or choose another --socket",
-        )),
-        Ok(_) => fs::remove_file(path).map_err(|error| Failure::cannot_write(path, &error)),
+        Ok(found) if !found.file_type().is_socket() => Err(ListenError::NoSocket(path.to_owned())),
+        Ok(_) if UnixStream::connect(path).is_ok() => Err(ListenError::InUse(path.display().to_string())),
+        Ok(_) => fs::remove_file(path).map_err(|error| ListenError::cannot_make(path, error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Failure::cannot_write(path, &error)),
+        Err(error) => Err(ListenError::cannot_make(path, error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use leasehold_protocol::code::Code;
+
     use super::*;
 
     #[test]
