@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Digest, hex_bytes};
-use crate::code::Code;
+use crate::code::{Code, UnknownCode, exit};
 use crate::ids::{AllocationId, BundleId, LeaseId, NodeId, PoolId};
 use crate::time::UnixMs;
 
@@ -105,7 +105,11 @@ pub struct Seat {
 }
 
 /// Why there is no seat.
+///
+/// A denial with a code that this version does not know is a denial all the same: it is read as
+/// [`Code::Unrecognised`], with the code's text before its detail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ReceivedDenial")]
 pub struct Denial {
     /// From the registry.
     pub code: Code,
@@ -125,6 +129,44 @@ pub struct Denial {
     /// What would allow it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_allow: Vec<String>,
+}
+
+/// A denial as it came, of this version or a newer one.
+#[derive(Deserialize)]
+struct ReceivedDenial {
+    code: String,
+    #[serde(default)]
+    detail: String,
+    #[serde(default)]
+    hint: String,
+    queue_position: Option<u32>,
+    retry_after_ms: Option<i64>,
+    #[serde(default)]
+    held_by: Vec<String>,
+    #[serde(default)]
+    would_allow: Vec<String>,
+}
+
+impl From<ReceivedDenial> for Denial {
+    fn from(received: ReceivedDenial) -> Self {
+        let ReceivedDenial { code, detail, hint, queue_position, retry_after_ms, held_by, would_allow } =
+            received;
+        let (code, detail) = match code.parse() {
+            Ok(known) => (known, detail),
+            Err(UnknownCode(text)) => (Code::Unrecognised, format!("{text}: {detail}")),
+        };
+        Self { code, detail, hint, queue_position, retry_after_ms, held_by, would_allow }
+    }
+}
+
+impl Denial {
+    /// How a program exits that was denied: by the code, and as denied where the code is one of a newer node.
+    pub const fn exit(&self) -> u8 {
+        match self.code {
+            Code::Unrecognised => exit::DENIED,
+            code => code.exit(),
+        }
+    }
 }
 
 /// `DELETE /v1/leases/{id}`.

@@ -7,7 +7,7 @@ use leasehold_protocol::api::{
     instant, stop_in_ms,
 };
 use leasehold_protocol::bytes::Digest;
-use leasehold_protocol::code::Code;
+use leasehold_protocol::code::{Code, exit};
 use leasehold_protocol::ids::{AllocationId, BundleId, LeaseId, NodeId, PoolId};
 use leasehold_protocol::time::UnixMs;
 use serde::Serialize;
@@ -164,6 +164,16 @@ fn an_answer_may_say_more() {
     golden(&ReleaseAnswer { released: true }, &json!({"released": true}));
     let newer = json!({"released": false, "new_field": [1, 2]});
     assert_eq!(serde_json::from_value::<ReleaseAnswer>(newer).unwrap(), ReleaseAnswer { released: false });
+}
+
+/// A decision of a newer node is a decision.
+#[test]
+fn a_denial_with_a_code_unknown_here() {
+    let newer = json!({"decision": "deny", "code": "MOON_PHASE", "detail": "wrong phase", "new_field": 1});
+    let Ok(Decision::Deny(denial)) = serde_json::from_value(newer) else { panic!() };
+    assert_eq!((denial.code, denial.exit()), (Code::Unrecognised, exit::DENIED));
+    assert_eq!((denial.detail.as_str(), denial.hint.as_str()), ("MOON_PHASE: wrong phase", ""));
+    assert!(serde_json::from_value::<Decision>(json!({"decision": "deny", "detail": "no code"})).is_err());
 }
 
 #[test]

@@ -78,10 +78,10 @@ pub(super) fn allowed(proven: &ProvenSeat, done: &str, output: Output) -> Result
 
 /// Prints a denial, which is an answer, and exits by its code.
 pub(super) fn denied(denial: Denial, output: Output) -> Result<Exit, Failure> {
-    let code = denial.code;
-    let sentence = format!("denied: {code}: {}\nhint: {}", denial.detail, denial.hint);
+    let exit = Exit::status(denial.exit());
+    let sentence = format!("denied: {}: {}\nhint: {}", denial.code, denial.detail, denial.hint);
     output.answer(&Decision::Deny(denial), &People::sentence(sentence))?;
-    Ok(Exit::of(code))
+    Ok(exit)
 }
 
 /// `cad, seat 3`; `cad, seats 3 4`; `cad`.

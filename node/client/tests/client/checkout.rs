@@ -107,6 +107,20 @@ fn denials_are_answers_with_the_exit_of_their_code() {
 }
 
 #[test]
+fn a_denial_with_a_code_of_a_newer_node_is_a_denial() {
+    let denied = json!({"decision": "deny", "code": "MOON_PHASE", "detail": "wrong phase", "hint": "wait",
+        "retry_after_ms": 5, "new_field": 1});
+    let node = FakeNode::start(move |_, _, _| Reply::Json(200, denied.clone()));
+    let (exit, document) = finish_json(leasehold(&node, &CHECKOUT));
+    assert_eq!((exit, &document["code"]), (2, &json!("UNRECOGNISED")));
+    assert_eq!(
+        (&document["detail"], &document["hint"], &document["retry_after_ms"]),
+        (&json!("MOON_PHASE: wrong phase"), &json!("wait"), &json!(5))
+    );
+    assert_eq!(node.take_asked().len(), 1, "a decision is final");
+}
+
+#[test]
 fn refusals_are_problems_with_the_exit_of_their_code() {
     for code in [Code::KeyConflict, Code::LeaseEnded, Code::InvalidRequest] {
         let node = FakeNode::start(move |_, _, _| problem(code));
