@@ -14,7 +14,7 @@ use leasehold_protocol::trust_root::TrustRoot;
 use crate::connection::Connection;
 use crate::driver::Driver;
 use crate::seat::Seat;
-use crate::{Address, Checkout, Error, limits};
+use crate::{Address, Checkout, Error, blocking, limits};
 
 /// The addresses of a node and the root it must prove its seats from. Cheap to clone; opens no connection by itself.
 #[derive(Clone, Debug)]
@@ -109,6 +109,11 @@ impl ClientBuilder {
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// The same as [`build`](Self::build), for an application without an async runtime.
+    pub fn build_blocking(self) -> Result<blocking::Client, Error> {
+        blocking::Client::new(self.build())
     }
 
     /// The client.

@@ -34,6 +34,7 @@
 //! before each piece of work, and keep the pieces short.
 
 mod address;
+pub mod blocking;
 mod checkout;
 mod client;
 mod connection;

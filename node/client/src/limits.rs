@@ -12,3 +12,5 @@ pub const LOOK: Duration = Duration::from_secs(5);
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of the path of a Unix socket: what the kernel takes.
 pub const SOCKET_PATH_BYTES: usize = 107;
+/// How long the end of a blocking client waits for seats that are being given back.
+pub const FAREWELL: Duration = Duration::from_secs(2);

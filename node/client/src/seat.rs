@@ -55,6 +55,11 @@ impl Seat {
         }
     }
 
+    /// What became of it up to now.
+    pub fn state(&self) -> SeatState {
+        self.state.borrow().clone()
+    }
+
     /// Every change of its state.
     pub fn watch(&self) -> watch::Receiver<SeatState> {
         self.state.clone()

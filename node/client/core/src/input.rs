@@ -53,4 +53,6 @@ pub enum Answer {
     Released(bool),
     /// Nothing was decided. `UNREACHABLE` or `TIMEOUT` if nobody answered, or nothing that could be understood.
     Problem(Box<Problem>),
+    /// Nothing was asked: whoever is at the address did not prove to be a node of the vendor.
+    Unproven(Box<Problem>),
 }

@@ -5,12 +5,14 @@
 //! Nothing is believed that a signature chain from the trust root does not prove, and nothing but the application's own
 //! clocks ends or prolongs the use of a seat: an answer that did not come ("unknown") does neither.
 //!
-//! One [`SeatCore`] looks after one seat: checkout, renewals at T1 and T2, STOP, loss, checkout anew, release.
+//! One [`SeatCore`] looks after one seat: checkout, renewals at T1 and T2, STOP, loss, checkout anew, release. Whether
+//! there is a node of the vendor at the other end of a connection at all, [`prove_node`] says.
 
 mod chain;
 mod effect;
 mod input;
 pub mod limits;
+mod node_identity;
 mod proven_seat;
 mod retry;
 mod seat_core;
@@ -18,6 +20,7 @@ mod term;
 
 pub use effect::{AddressIndex, Call, Effect, Effects, Event, RequestId};
 pub use input::{Answer, Input, Patience, Task};
+pub use node_identity::{ConnectionKey, NotProven, prove_node};
 pub use proven_seat::ProvenSeat;
 pub use seat_core::SeatCore;
 pub use term::Term;

@@ -70,7 +70,7 @@ struct Asking {
     heard: ClockReading,
     retry: Retry,
     trouble: Option<Box<Problem>>,
-    /// Addresses that said that they do not know the lease.
+    /// Addresses that do not know the lease, or where somebody else is.
     strangers: usize,
 }
 
@@ -250,6 +250,7 @@ impl SeatCore {
 
     fn on_answer(&mut self, at: &mut Moment<'_>, call: Outstanding, answer: Answer) {
         match (call.purpose, answer) {
+            (_, Answer::Unproven(problem)) => self.on_stranger(at, problem),
             (Purpose::Checkout | Purpose::Renew, Answer::Decision(decision))
                 if matches!(self.state, State::Abandoning) =>
             {
@@ -404,6 +405,25 @@ impl SeatCore {
             State::Lost(_) if gone => self.begin_anew(at, problem),
             State::Held { .. } | State::Lost(_) => self.on_missed(at, problem),
             State::Returning(_) => self.end(at, Event::Failed(problem)),
+            State::Abandoning | State::Rejecting(_) | State::Over => {}
+        }
+    }
+
+    /// Somebody else is at the address. That says nothing about the seat: the node may be at another address. If
+    /// somebody else is wherever one looks, asking is in vain.
+    fn on_stranger(&mut self, at: &mut Moment<'_>, problem: Box<Problem>) {
+        match &mut self.state {
+            State::Asking(Asking { retry, trouble, strangers, .. })
+            | State::Returning(Returning { retry, trouble, strangers, .. }) => {
+                *strangers = strangers.saturating_add(1);
+                if *strangers >= self.addresses {
+                    return self.end(at, Event::Failed(problem));
+                }
+                *retry = retry.after_failure(at.now, self.addresses, at.entropy);
+                *trouble = Some(problem);
+                self.next_address();
+            }
+            State::Held { .. } | State::Lost(_) => self.on_missed(at, problem),
             State::Abandoning | State::Rejecting(_) | State::Over => {}
         }
     }

@@ -5,6 +5,7 @@
 #[path = "../../core/tests/vendor/mod.rs"]
 mod vendor;
 
+mod blocking_seat;
 mod checkout;
 mod fake_node;
 mod held_seat;

@@ -6,6 +6,7 @@
 mod vendor;
 
 mod clocks;
+mod identities;
 mod proofs;
 mod rig;
 mod troubles;

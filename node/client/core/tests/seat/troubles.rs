@@ -2,6 +2,7 @@
 
 use leasehold_client_core::{AddressIndex, Answer, Call, Event, Input, Patience, Task};
 use leasehold_protocol::code::Code;
+use leasehold_protocol::problem::Problem;
 
 use crate::rig::{PATIENCE, Rig, TTL_MS, given, key_of};
 use crate::vendor::{Given, lease, wish};
@@ -237,4 +238,54 @@ fn a_renewal_by_id_says_what_the_node_says() {
         assert_eq!(rig.fail(code), Call::Renew(lease(1)));
         assert!(matches!(rig.take_event(), Event::Failed(problem) if problem.code == code));
     }
+}
+
+fn stranger() -> Answer {
+    let problem = Problem::new(Code::ProofInvalid, "somebody else", "check the address");
+    Answer::Unproven(Box::new(problem))
+}
+
+#[test]
+fn a_stranger_at_one_address_does_not_keep_from_the_node_at_another() {
+    let mut rig = Rig::of(2, PATIENCE, checkout());
+    let asked = key_of(&rig.answer(stranger()));
+    assert_eq!(rig.calls[0].address, AddressIndex(1));
+    assert_eq!(key_of(&rig.calls[0].call), asked);
+    rig.allow(given(0, 0));
+    rig.show_chain();
+    assert!(matches!(rig.take_event(), Event::Acquired(_)));
+}
+
+#[test]
+fn strangers_at_every_address_are_final() {
+    for task in [checkout(), Task::Renew(lease(1)), Task::Release(lease(1))] {
+        let mut rig = Rig::of(2, PATIENCE, task);
+        rig.answer(stranger());
+        rig.pass(0);
+        rig.answer(stranger());
+        let Event::Failed(problem) = rig.take_event() else { panic!() };
+        assert_eq!(problem.code, Code::ProofInvalid);
+    }
+}
+
+#[test]
+fn a_stranger_neither_ends_nor_forges_a_seat() {
+    let mut rig = Rig::held(1);
+    rig.pass(TTL_MS * 6 / 10);
+    rig.answer(stranger());
+    assert!(matches!(rig.take_event(), Event::Warning { .. }));
+    assert!(rig.is_live());
+    // Where the chain is asked for, a stranger says as little about the seat that another one offered.
+    let mut rig = Rig::of(2, PATIENCE, checkout());
+    rig.allow(given(0, 0));
+    rig.answer(stranger());
+    assert!(matches!(rig.take_call().call, Call::Checkout(_)));
+}
+
+#[test]
+fn leaving_while_a_stranger_is_asked_leaves_nothing_behind() {
+    let mut rig = Rig::new();
+    rig.input(Input::Release);
+    rig.answer(stranger());
+    assert!(matches!(rig.take_event(), Event::Released(false)));
 }

@@ -1,7 +1,9 @@
 //! A vendor, an account and a node with keys made from their names: real signatures for tests, no secrets.
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use leasehold_protocol::api::{ChainAnswer, CheckoutRequest, HolderName, IdempotencyKey, Seat, stop_in_ms};
+use leasehold_protocol::api::{
+    ChainAnswer, CheckoutRequest, HolderName, IdempotencyKey, IdentityAnswer, Seat, stop_in_ms,
+};
 use leasehold_protocol::armour::one_line;
 use leasehold_protocol::artefact::{
     Allocation, AllocationKind, Artefact, BindingMatch, BorrowCaps, Caps, Chain, Extensions, Grant, Holder,
@@ -27,6 +29,7 @@ const FOR_EVER: UnixMs = UnixMs(NOW.0 + 400 * DAY_MS);
 /// What one vendor signed for one node: the product `cad` with the features `base` and `render`, 40 seats.
 pub(crate) struct Vendor {
     realm: Realm,
+    sign: TestKey,
     node: TestKey,
     allocation: Digest,
     pool: PoolId,
@@ -61,10 +64,11 @@ impl Vendor {
         let certificate = seal(&realm, &certificate(&node), &[&sign]).unwrap();
         Self {
             realm,
-            node,
             allocation: allocation.digest,
             pool: pool.issue.id,
             root: seal(&realm, &root, &[&sign]).unwrap().envelope,
+            sign,
+            node,
             chain: Chain {
                 roots: Vec::new(),
                 grant: Bytes(grant.envelope),
@@ -84,6 +88,17 @@ impl Vendor {
             pool: text(&self.chain.pool),
             allocation: text(&self.chain.allocation),
             certificate: text(&self.chain.certificate),
+        }
+    }
+
+    /// The answer to the question who the node is, with a certificate for these TLS keys.
+    pub(crate) fn identity(&self, tls_keys: &[SpkiDigest]) -> IdentityAnswer {
+        let certificate = NodeCertificate { tls_keys: tls_keys.to_vec(), ..certificate(&self.node) };
+        let sealed = seal(&self.realm, &certificate, &[&self.sign]).unwrap();
+        IdentityAnswer {
+            node_id: Some(certificate.node),
+            roots: vec![one_line(&self.root).unwrap()],
+            certificate: Some(one_line(&sealed.envelope).unwrap()),
         }
     }
 
