@@ -15,13 +15,14 @@ use rustls::client::{
 };
 use rustls::pki_types::ServerName;
 use rustls::server::ParsedCertificate;
+use rustls::sign::SingleCertAndKey;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::server_files::authorities;
 use super::verifier::ServerByKey;
-use super::{HTTP_1, TlsFileError, TlsKey, VERSIONS, provider, spki_digest};
+use super::{CertificateFiles, HTTP_1, TlsFileError, TlsKey, VERSIONS, provider, spki_digest};
 
 /// Which key a server must prove before anything is sent to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +92,17 @@ impl ClientTls {
         // A resumed session proves no key.
         config.resumption = Resumption::disabled();
         Ok(Self { config: Arc::new(config), form })
+    }
+
+    /// The same, but with a certificate to show to a service that asks for one.
+    pub fn with_certificate(mut self, files: &CertificateFiles) -> Result<Self, TlsFileError> {
+        Arc::make_mut(&mut self.config).client_auth_cert_resolver =
+            Arc::new(SingleCertAndKey::from(files.load()?));
+        Ok(self)
+    }
+
+    pub(crate) fn asks_for_raw_key(&self) -> bool {
+        self.form == Form::Raw
     }
 
     /// Whether only a raw public key is believed.
