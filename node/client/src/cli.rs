@@ -39,6 +39,19 @@ pub(crate) struct PlaceArgs {
     /// The vendor's trust root [default: leasehold/trust-root.lh in the user's configuration, then in /etc]
     #[arg(long, global = true, value_name = "FILE", env = "LEASEHOLD_TRUST", help_heading = "Node")]
     pub(crate) trust: Option<PathBuf>,
+    /// Believe a node by a certificate for its host from these authorities of your own (PEM). It must still be a node
+    /// of the vendor
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Node")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The bearer key by which the node knows this application, in a file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Node")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The certificate by which the node knows this application, and those between it and its authority (PEM)
+    #[arg(long, global = true, value_name = "FILE", requires = "client_key", help_heading = "Node")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The secret key of that certificate (PEM)
+    #[arg(long, global = true, value_name = "FILE", requires = "client_cert", help_heading = "Node")]
+    pub(crate) client_key: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

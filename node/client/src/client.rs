@@ -1,26 +1,30 @@
 //! A node, as an application sees it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
 use leasehold_client_core::{Event, Patience, ProvenSeat, Task};
+use leasehold_net::CertificateFiles;
 use leasehold_protocol::api::{IdempotencyKey, StatusAnswer};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::trust_root::TrustRoot;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Trouble};
 use crate::driver::Driver;
+use crate::reach::{Reach, TlsOptions};
 use crate::seat::Seat;
-use crate::{Address, Checkout, Error, blocking, limits};
+use crate::{Address, BearerKey, Checkout, Error, blocking, limits};
 
-/// The addresses of a node and the root it must prove its seats from. Cheap to clone; opens no connection by itself.
+/// The addresses of a node and the root it must prove itself and its seats from. Cheap to clone; opens no connection by
+/// itself.
 #[derive(Clone, Debug)]
 pub struct Client {
     trust: TrustRoot,
-    addresses: Arc<[Address]>,
+    reach: Arc<Reach>,
     timeout: Duration,
 }
 
@@ -30,12 +34,14 @@ pub struct ClientBuilder {
     trust: TrustRoot,
     addresses: Vec<Address>,
     timeout: Duration,
+    tls: TlsOptions,
 }
 
 impl Client {
     /// Begins with the root that everything must be proved from.
-    pub const fn builder(trust: TrustRoot) -> ClientBuilder {
-        ClientBuilder { trust, addresses: Vec::new(), timeout: limits::TIMEOUT }
+    pub fn builder(trust: TrustRoot) -> ClientBuilder {
+        let tls = TlsOptions::default();
+        ClientBuilder { trust, addresses: Vec::new(), timeout: limits::TIMEOUT, tls }
     }
 
     /// Checks out a seat and keeps it until it is released or dropped. Dropping the future gives back what came of it.
@@ -66,34 +72,37 @@ impl Client {
 
     /// What the node says of itself. Each address is tried once.
     pub async fn status(&self) -> Result<StatusAnswer, Error> {
-        node_status(&self.addresses, self.timeout).await
+        status(&self.reach, self.timeout).await
     }
 
     fn driver(&self, wait: Duration, task: Task) -> Result<Driver, Problem> {
-        if self.addresses.is_empty() {
-            return Err(Problem::new(Code::ConfigInvalid, "no address of a node is configured", "name one"));
-        }
         let patience = Patience { timeout_ms: millis(self.timeout), wait_ms: millis(wait) };
-        Driver::new(self.trust.clone(), self.addresses.to_vec(), patience, task)
+        Driver::new(self.trust.clone(), Arc::clone(&self.reach), patience, task)
     }
 }
 
-/// What a node says of itself, taken on trust: no root is needed to ask. Each address is tried once.
-pub async fn node_status(addresses: &[Address], timeout: Duration) -> Result<StatusAnswer, Error> {
-    let mut last = Problem::new(Code::ConfigInvalid, "no address of a node is configured", "name one");
-    for address in addresses {
-        let mut connection = Connection::new(address.clone());
+/// What a node of this machine says of itself, taken on trust: nobody who may open its Unix socket needs a root to ask.
+/// Each address is tried once; one that is no Unix socket is `TRUST_ROOT_MISSING`.
+pub async fn node_status(addresses: Vec<Address>, timeout: Duration) -> Result<StatusAnswer, Error> {
+    let reach = Reach::new(addresses, None, TlsOptions::default())?;
+    status(&Arc::new(reach), timeout).await
+}
+
+async fn status(reach: &Arc<Reach>, timeout: Duration) -> Result<StatusAnswer, Error> {
+    let mut last = None;
+    for (index, address) in reach.addresses.iter().enumerate() {
+        let mut connection = Connection::new(Arc::clone(reach), index);
         let asked = connection.ask(Method::GET, "/v1/status", None);
-        last = match tokio::time::timeout(timeout, asked).await {
+        last = Some(match tokio::time::timeout(timeout, asked).await {
             Ok(Ok(status)) => return Ok(status),
-            Ok(Err(problem)) => problem,
+            Ok(Err(Trouble::Unproven(problem) | Trouble::Problem(problem))) => problem,
             Err(_) => {
                 let detail = format!("no answer from {address} within {} ms", timeout.as_millis());
                 Problem::new(Code::Timeout, detail, "check that the node runs and is not overloaded")
             }
-        };
+        });
     }
-    Err(last.into())
+    Err(last.map_or_else(|| ended(None), Error::from))
 }
 
 impl ClientBuilder {
@@ -111,15 +120,39 @@ impl ClientBuilder {
         self
     }
 
-    /// The same as [`build`](Self::build), for an application without an async runtime.
-    pub fn build_blocking(self) -> Result<blocking::Client, Error> {
-        blocking::Client::new(self.build())
+    /// Believe what answers at `https://` addresses by a certificate for its host from an authority in this PEM file,
+    /// such as the customer's own. It must prove to be a node of the vendor all the same, but not to hold its key.
+    #[must_use]
+    pub fn ca(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tls.ca = Some(file.into());
+        self
     }
 
-    /// The client.
-    pub fn build(self) -> Client {
-        let Self { trust, addresses, timeout } = self;
-        Client { trust, addresses: addresses.into(), timeout }
+    /// Show this certificate to nodes that ask for one: the certificate with those between it and its authority, and
+    /// its secret key, as PEM files.
+    #[must_use]
+    pub fn certificate(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.tls.certificate = Some(CertificateFiles { chain: chain.into(), key: key.into() });
+        self
+    }
+
+    /// Be known by this key at `https://` addresses. It is sent to nobody who did not prove to be a node of the vendor.
+    #[must_use]
+    pub fn bearer_key(mut self, key: BearerKey) -> Self {
+        self.tls.bearer = Some(key);
+        self
+    }
+
+    /// The client. `CONFIG_INVALID` without an address, or if a file is not usable.
+    pub fn build(self) -> Result<Client, Error> {
+        let Self { trust, addresses, timeout, tls } = self;
+        let reach = Reach::new(addresses, Some(trust.clone()), tls)?;
+        Ok(Client { trust, reach: Arc::new(reach), timeout })
+    }
+
+    /// The same for an application without an async runtime.
+    pub fn build_blocking(self) -> Result<blocking::Client, Error> {
+        blocking::Client::new(self.build()?)
     }
 }
 

@@ -2,25 +2,27 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use leasehold_client_core::{
     Answer, Call, Effect, Effects, Event, Input, Patience, RequestId, SeatCore, Task,
 };
+use leasehold_net::Address;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::ClockReading;
 use leasehold_protocol::trust_root::TrustRoot;
 
-use crate::Address;
 use crate::connection::Connection;
 use crate::limits::LOOK;
+use crate::reach::Reach;
 
 /// One core and its connections.
 pub(crate) struct Driver {
     core: SeatCore,
-    addresses: Vec<Address>,
+    reach: Arc<Reach>,
     /// The connection used last, and for which address.
     kept: Option<(usize, Connection)>,
     under_way: Option<UnderWay>,
@@ -39,12 +41,12 @@ struct Arrived {
 impl Driver {
     pub(crate) fn new(
         trust: TrustRoot,
-        addresses: Vec<Address>,
+        reach: Arc<Reach>,
         patience: Patience,
         task: Task,
     ) -> Result<Self, Problem> {
-        let core = SeatCore::new(&clocks()?, trust, addresses.len(), patience, task);
-        let mut driver = Self { core, addresses, kept: None, under_way: None, events: VecDeque::new() };
+        let core = SeatCore::new(&clocks()?, trust, reach.addresses.len(), patience, task);
+        let mut driver = Self { core, reach, kept: None, under_way: None, events: VecDeque::new() };
         driver.input(Input::Tick)?;
         Ok(driver)
     }
@@ -62,6 +64,9 @@ impl Driver {
             let input = tokio::select! {
                 Arrived { to, answer, kept } = arrival(&mut self.under_way) => {
                     (self.under_way, self.kept) = (None, kept);
+                    if let Answer::Problem(problem) | Answer::Unproven(problem) = &answer {
+                        tracing::debug!(number = to.0, code = %problem.code, "no answer: {problem}");
+                    }
                     Input::Answer { to, answer }
                 }
                 () = tokio::time::sleep(pause) => Input::Tick,
@@ -96,14 +101,15 @@ impl Driver {
     }
 
     fn send(&mut self, to: RequestId, index: usize, call: Call, timeout_ms: i64) {
-        let Some(address) = self.addresses.get(index).cloned() else { return };
+        let reach = Arc::clone(&self.reach);
         let kept = self.kept.take().filter(|(of, _)| *of == index).map(|(_, connection)| connection);
-        let mut connection = kept.unwrap_or_else(|| Connection::new(address.clone()));
+        let mut connection = kept.unwrap_or_else(|| Connection::new(Arc::clone(&reach), index));
         let timeout = Duration::from_millis(timeout_ms.max(0).unsigned_abs());
+        tracing::debug!(address = %reach.addresses[index], call = name(&call), number = to.0, "asking");
         self.under_way = Some(Box::pin(async move {
             match tokio::time::timeout(timeout, connection.call(&call)).await {
                 Ok(answer) => Arrived { to, answer, kept: Some((index, connection)) },
-                Err(_) => Arrived { to, answer: timed_out(&address, timeout), kept: None },
+                Err(_) => Arrived { to, answer: timed_out(&reach.addresses[index], timeout), kept: None },
             }
         }));
     }
@@ -132,6 +138,15 @@ pub(crate) fn clocks() -> Result<ClockReading, Problem> {
             "check that /proc is mounted",
         )
     })
+}
+
+const fn name(call: &Call) -> &'static str {
+    match call {
+        Call::Checkout(_) => "checkout",
+        Call::Renew(_) => "renew",
+        Call::Release(_) => "release",
+        Call::Chain(_) => "proof",
+    }
 }
 
 fn timed_out(address: &Address, timeout: Duration) -> Answer {

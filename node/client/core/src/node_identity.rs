@@ -24,6 +24,12 @@ pub enum ConnectionKey {
 /// Why whoever answered is not taken for a node of the vendor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotProven {
+    /// It was asked, and did not say.
+    #[error("it does not say who it is (HTTP {status})")]
+    NoIdentity {
+        /// The status of its answer.
+        status: u16,
+    },
     /// Nothing leads from the trust root to it.
     #[error("it shows no node certificate")]
     NoCertificate,
@@ -52,7 +58,7 @@ impl NotProven {
     /// The step at which the proof stops, as it stands in problem documents.
     pub fn step(&self) -> String {
         match self {
-            Self::NoCertificate => Step::ChainMissing.to_string(),
+            Self::NoIdentity { .. } | Self::NoCertificate => Step::ChainMissing.to_string(),
             Self::Chain(error) => error.step.to_string(),
             Self::OtherNode { .. } => Step::Certificate.to_string(),
             Self::OtherKey { .. } => "connection".to_owned(),
@@ -62,6 +68,7 @@ impl NotProven {
     /// What the application is told of whoever answers at `address`.
     pub fn problem(&self, address: &str) -> Problem {
         let hint = match self {
+            Self::NoIdentity { .. } => "check the address",
             Self::NoCertificate => "check the address, and that the node has a bundle",
             Self::Chain(_) | Self::OtherNode { .. } => {
                 "check the address, and that the trust root is of the vendor whose node this is"
@@ -69,7 +76,7 @@ impl NotProven {
             Self::OtherKey { .. } => "check the address, and what stands between here and the node",
         };
         let detail = format!("what answers at {address} is no node of this vendor: {self}");
-        Problem::new(Code::ProofInvalid, detail, hint).with("step", self.step())
+        Problem::new(Code::PeerUntrusted, detail, hint).with("step", self.step())
     }
 }
 

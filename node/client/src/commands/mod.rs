@@ -1,6 +1,7 @@
 //! What each verb does.
 
 mod checkout;
+mod place;
 mod release;
 mod renew;
 mod run;
@@ -9,15 +10,18 @@ mod status;
 mod verify;
 
 use leasehold_cli::{Exit, Failure, Output, inspect};
-use leasehold_client::{Address, AddressError, Client, ClientBuilder, Error};
+use leasehold_client::Error;
 use leasehold_protocol::code::Code;
 
-use crate::cli::{Cli, PlaceArgs, ReachArgs, Verb};
+use self::place::client;
+use crate::cli::{Cli, Verb};
+use crate::log::log_to_stderr;
 use crate::trust::{optional_trust_root, trust_root};
 
 /// Runs the program.
 pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
-    let Cli { place, verb, .. } = cli;
+    let Cli { place, verb, global } = cli;
+    log_to_stderr(global);
     match verb {
         Verb::Checkout(args) => {
             let client = client(&place, &args.reach)?;
@@ -35,29 +39,12 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
             let client = client(&place, &args.reach)?;
             block_on(run::run(&client, &args, output))
         }
-        Verb::Status(reach) => {
-            let addresses = addresses(&place)?;
-            block_on(status::run(&addresses, reach.timeout, output))
-        }
+        Verb::Status(reach) => block_on(status::run(&place, &reach, output)),
         Verb::Verify(args) => verify::run(&trust_root(place.trust.as_deref())?, &args, output),
         Verb::Inspect(args) => {
             inspect(&args.file, optional_trust_root(place.trust.as_deref())?.as_ref(), output)
         }
     }
-}
-
-fn client(place: &PlaceArgs, reach: &ReachArgs) -> Result<Client, Failure> {
-    let builder = Client::builder(trust_root(place.trust.as_deref())?).timeout(reach.timeout);
-    Ok(addresses(place)?.into_iter().fold(builder, ClientBuilder::address).build())
-}
-
-fn addresses(place: &PlaceArgs) -> Result<Vec<Address>, Failure> {
-    let address = |text: &str| {
-        text.parse().map_err(|error: AddressError| {
-            Failure::new(Code::ConfigInvalid, error.to_string(), "name the node with --node unix:/PATH")
-        })
-    };
-    place.node.split(',').map(str::trim).map(address).collect()
 }
 
 fn block_on<F: Future<Output = Result<Exit, Failure>>>(command: F) -> Result<Exit, Failure> {

@@ -1,15 +1,22 @@
 //! `status`: how the node is, by its own words.
 
-use std::time::Duration;
-
 use leasehold_cli::{Exit, Failure, Output, People};
 use leasehold_client::{Address, node_status};
 use leasehold_protocol::api::{PoolStatus, StatusAnswer, TrustState};
 
+use super::place::{addresses, client};
 use super::without_seat;
+use crate::cli::{PlaceArgs, ReachArgs};
 
-pub(super) async fn run(addresses: &[Address], timeout: Duration, output: Output) -> Result<Exit, Failure> {
-    let status = match node_status(addresses, timeout).await {
+pub(super) async fn run(place: &PlaceArgs, reach: &ReachArgs, output: Output) -> Result<Exit, Failure> {
+    let addresses = addresses(place)?;
+    let local = addresses.iter().all(|address| matches!(address, Address::Unix(_)));
+    let answer = if local {
+        node_status(addresses, reach.timeout).await
+    } else {
+        client(place, reach)?.status().await
+    };
+    let status = match answer {
         Ok(status) => status,
         Err(error) => return without_seat(error, output),
     };

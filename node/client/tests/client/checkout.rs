@@ -276,7 +276,7 @@ fn wrong_command_lines_exit_64_and_wrong_configurations_78() {
     ] {
         assert_eq!(finish(leasehold(&node, args)).0, 64, "{args:?}");
     }
-    for address in ["https://node:7580", "node", "unix:relative"] {
+    for address in ["http://node:7580", "node", "unix:relative"] {
         let (exit, document) = finish_problem(leasehold(&node, &with(&["--node", address])));
         assert_eq!((exit, &document["code"]), (78, &json!("CONFIG_INVALID")), "{address}");
     }

@@ -1,26 +1,32 @@
-//! A node on a Unix socket whose every answer a test can change.
+//! A node on a Unix socket or behind TLS whose every answer a test can change.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::AUTHORIZATION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use leasehold_protocol::api::{CheckoutRequest, Decision, Denial};
+use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_rustls::TlsAcceptor;
 
+use crate::door::{Door, Recorded};
 use crate::vendor::{Given, Vendor, wish};
 
 /// Longest wait for something that must happen.
@@ -32,6 +38,7 @@ pub(crate) struct Asked {
     /// `POST /v1/leases`, without ids.
     pub(crate) what: String,
     pub(crate) path: String,
+    pub(crate) authorization: Option<String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -53,12 +60,16 @@ type Script = dyn Fn(&Node, &Asked, usize) -> Reply + Send + Sync;
 pub(crate) struct Node {
     pub(crate) vendor: Vendor,
     pub(crate) ttl_ms: i64,
+    /// The keys by which its certificate lets it be known.
+    pub(crate) tls_keys: Vec<SpkiDigest>,
     issues: AtomicU8,
 }
 
 pub(crate) struct FakeNode {
     dir: TempDir,
+    address: String,
     asked: mpsc::Receiver<Asked>,
+    heard: Arc<Mutex<Vec<u8>>>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -78,19 +89,47 @@ impl FakeNode {
         ttl_ms: i64,
         script: impl Fn(&Node, &Asked, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        let node = Node { vendor, ttl_ms, tls_keys: Vec::new(), issues: AtomicU8::new(0) };
+        Self::serving(node, Box::new(script), None)
+    }
+
+    /// A node behind TLS. Its connections come in through these doors, one after the other, then through the last.
+    pub(crate) fn behind(
+        doors: Vec<Door>,
+        vendor: Vendor,
+        script: impl Fn(&Node, &Asked, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let mut tls_keys: Vec<SpkiDigest> = doors.iter().map(|door| door.key).collect();
+        tls_keys.sort_unstable();
+        tls_keys.dedup();
+        let node = Node { vendor, ttl_ms: 900_000, tls_keys, issues: AtomicU8::new(0) };
+        Self::serving(node, Box::new(script), Some(doors))
+    }
+
+    fn serving(node: Node, script: Box<Script>, doors: Option<Vec<Door>>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // What the application trusts, whoever runs the node.
         std::fs::write(dir.path().join("trust-root.lh"), Vendor::new("vendor").root).unwrap();
         let (tell, asked) = mpsc::channel();
+        let shared = Arc::new(Shared { node, script, tell, counts: Mutex::default() });
+        let heard = Arc::default();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = {
-            let _inside = runtime.enter();
-            UnixListener::bind(dir.path().join("node.sock")).unwrap()
+        let inside = runtime.enter();
+        let address = if let Some(doors) = doors {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = format!("https://{}", listener.local_addr().unwrap());
+            listener.set_nonblocking(true).unwrap();
+            let listener = TcpListener::from_std(listener).unwrap();
+            runtime.spawn(serve_tls(listener, doors, Arc::clone(&heard), shared));
+            address
+        } else {
+            let path = dir.path().join("node.sock");
+            runtime.spawn(serve(UnixListener::bind(&path).unwrap(), shared));
+            format!("unix:{}", path.display())
         };
-        let node = Node { vendor, ttl_ms, issues: AtomicU8::new(0) };
-        runtime.spawn(serve(listener, Arc::new(Shared { node, script: Box::new(script), tell })));
-        Self { dir, asked, runtime: Some(runtime) }
+        drop(inside);
+        Self { dir, address, asked, heard, runtime: Some(runtime) }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -98,7 +137,12 @@ impl FakeNode {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("unix:{}", self.path("node.sock").display())
+        self.address.clone()
+    }
+
+    /// All that came in through TLS.
+    pub(crate) fn heard(&self) -> String {
+        String::from_utf8_lossy(&self.heard.lock().unwrap()).into_owned()
     }
 
     /// The requests that came so far and were not taken yet.
@@ -139,6 +183,7 @@ impl Node {
             "POST /v1/leases/renew" => Reply::Json(200, self.allow(&wish())),
             "DELETE /v1/leases" => Reply::Json(200, json!({"released": true})),
             "GET /v1/proof" => Reply::Json(200, json!(self.vendor.chain_answer())),
+            "GET /v1/identity" => Reply::Json(200, json!(self.vendor.identity(&self.tls_keys))),
             "GET /v1/status" => Reply::Json(200, status()),
             _ => problem(Code::NotFound),
         }
@@ -168,25 +213,40 @@ struct Shared {
     node: Node,
     script: Box<Script>,
     tell: mpsc::Sender<Asked>,
+    /// How many of each kind of request came.
+    counts: Mutex<BTreeMap<String, usize>>,
 }
 
 async fn serve(listener: UnixListener, shared: Arc<Shared>) {
-    let counts = Arc::new(std::sync::Mutex::new(std::collections::BTreeMap::new()));
     while let Ok((stream, _)) = listener.accept().await {
-        let (shared, counts) = (Arc::clone(&shared), Arc::clone(&counts));
-        tokio::spawn(serve_connection(stream, shared, counts));
+        tokio::spawn(serve_connection(stream, Arc::clone(&shared)));
     }
 }
 
-type Counts = Arc<std::sync::Mutex<std::collections::BTreeMap<String, usize>>>;
+async fn serve_tls(listener: TcpListener, doors: Vec<Door>, heard: Arc<Mutex<Vec<u8>>>, shared: Arc<Shared>) {
+    let mut doors = doors.into_iter().peekable();
+    while let Ok((stream, _)) = listener.accept().await {
+        let Some(door) = doors.next() else { return };
+        if doors.peek().is_none() {
+            doors = vec![door.clone()].into_iter().peekable();
+        }
+        let (heard, shared) = (Arc::clone(&heard), Arc::clone(&shared));
+        tokio::spawn(async move {
+            // Clients that do not like the door go away.
+            if let Ok(stream) = TlsAcceptor::from(door.config).accept(stream).await {
+                serve_connection(Recorded { stream, heard }, shared).await;
+            }
+        });
+    }
+}
 
-async fn serve_connection(stream: UnixStream, shared: Arc<Shared>, counts: Counts) {
+async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let (shared, counts) = (Arc::clone(&shared), Arc::clone(&counts));
+        let shared = Arc::clone(&shared);
         async move {
             let asked = receive(request).await;
             let before = {
-                let mut counts = counts.lock().unwrap();
+                let mut counts = shared.counts.lock().unwrap();
                 let count: &mut usize = counts.entry(asked.what.clone()).or_default();
                 *count += 1;
                 *count - 1
@@ -213,11 +273,12 @@ async fn serve_connection(stream: UnixStream, shared: Arc<Shared>, counts: Count
 async fn receive(request: Request<Incoming>) -> Asked {
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
+    let authorization = request.headers().get(AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
     let ids_cut: Vec<&str> =
         path.split('/').filter(|part| !part.starts_with("lse_") && part.len() != 64).collect();
     let what = format!("{method} {}", ids_cut.join("/"));
     let body = request.into_body().collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
-    Asked { what, path, body }
+    Asked { what, path, authorization, body }
 }
 
 fn response(status: u16, body: Vec<u8>) -> Response<Full<Bytes>> {

@@ -13,7 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn client(node: &FakeNode) -> Client {
     let trust = TrustRoot::pin(&Vendor::new("vendor").root).unwrap();
-    Client::builder(trust).address(node.address().parse().unwrap()).timeout(Duration::from_secs(2)).build()
+    Client::builder(trust)
+        .address(node.address().parse().unwrap())
+        .timeout(Duration::from_secs(2))
+        .build()
+        .unwrap()
 }
 
 fn cad() -> Checkout {

@@ -7,8 +7,10 @@ mod vendor;
 
 mod blocking_seat;
 mod checkout;
+mod door;
 mod fake_node;
 mod held_seat;
 mod offline;
 mod program;
 mod run;
+mod tls;

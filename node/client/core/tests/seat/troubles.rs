@@ -241,7 +241,7 @@ fn a_renewal_by_id_says_what_the_node_says() {
 }
 
 fn stranger() -> Answer {
-    let problem = Problem::new(Code::ProofInvalid, "somebody else", "check the address");
+    let problem = Problem::new(Code::PeerUntrusted, "somebody else", "check the address");
     Answer::Unproven(Box::new(problem))
 }
 
@@ -264,7 +264,7 @@ fn strangers_at_every_address_are_final() {
         rig.pass(0);
         rig.answer(stranger());
         let Event::Failed(problem) = rig.take_event() else { panic!() };
-        assert_eq!(problem.code, Code::ProofInvalid);
+        assert_eq!(problem.code, Code::PeerUntrusted);
     }
 }
 
