@@ -1,11 +1,12 @@
 //! What the shell asks of the core, and what comes back.
 
-use leasehold_node_core::{Cause, Checkout, Input, Principal, ReplyTo};
+use leasehold_node_core::{Cause, Checkout, Input, NamedIssuer, Principal, ReplyTo};
 use leasehold_protocol::api::{Decision, Denial, ImportAnswer, ReleaseAnswer, RequestAnswer};
 use leasehold_protocol::artefact::JournalTail;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use tokio::sync::oneshot;
 
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     MakeRequest { cause: Cause, join: Option<JoinSecret> },
     /// A bundle, out of its armour, shall be applied.
     Import { cause: Cause, envelope: Vec<u8>, dry_run: bool, accept_time: bool },
+    /// From now on the node talks to this issuer by itself.
+    NameIssuer { cause: Cause, issuer: NamedIssuer },
 }
 
 /// What comes back where nothing was refused.
@@ -39,6 +42,8 @@ pub(crate) enum Answer {
     Request(Box<RequestAnswer>),
     /// What an import did.
     Imported(Box<ImportAnswer>),
+    /// The issuer is named.
+    IssuerNamed,
 }
 
 /// The end of a command.
@@ -49,7 +54,7 @@ pub(crate) type AnswerTo = oneshot::Sender<Outcome>;
 impl Command {
     /// Whether the command adds promises. They end first where the disk fills up; renewals and releases go on.
     pub(crate) const fn adds_promises(&self) -> bool {
-        matches!(self, Self::Checkout { .. } | Self::MakeRequest { .. } | Self::Import { .. })
+        !matches!(self, Self::Renew { .. } | Self::Release { .. })
     }
 
     /// The core's input. `journal` is how far the journal reaches.
@@ -62,6 +67,7 @@ impl Command {
             Self::Import { cause, envelope, dry_run, accept_time } => {
                 Input::Import { to, cause, envelope, dry_run, accept_time }
             }
+            Self::NameIssuer { cause, issuer } => Input::NameIssuer { to, cause, issuer },
         }
     }
 }
@@ -75,6 +81,7 @@ impl Serialize for Answer {
             Self::Released(answer) => answer.serialize(serializer),
             Self::Request(answer) => answer.serialize(serializer),
             Self::Imported(answer) => answer.serialize(serializer),
+            Self::IssuerNamed => serializer.serialize_map(Some(0))?.end(),
         }
     }
 }

@@ -170,6 +170,7 @@ impl<'a> Commit<'a> {
                 self.request(&request)
             }
             Reply::Imported(imported) => Ok(Answer::Imported(imported)),
+            Reply::IssuerNamed => Ok(Answer::IssuerNamed),
         })
     }
 

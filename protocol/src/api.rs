@@ -266,7 +266,9 @@ pub struct ClockStatus {
 /// The node's contact with the issuer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuerContact {
-    /// Null: it works by files.
+    /// Where the node reaches it; null: it works by files.
+    pub url: Option<String>,
+    /// Whether the last try reached it; null: no daemon has tried.
     pub reachable: Option<bool>,
     /// When the last word of the issuer was applied.
     pub last_sync_at: Option<String>,

@@ -18,6 +18,7 @@ use leasehold_protocol::trust_root::TrustRoot;
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::{Clock, Moment};
+use crate::contact::NamedIssuer;
 use crate::denial::{PendingDenials, RecentDenials};
 use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
 use crate::input::{Cause, Initialise, Input, ReplyTo};
@@ -40,6 +41,7 @@ pub struct NodeCore {
     pub(crate) holders: Interner<Holder>,
     pub(crate) features: Interner<Vec<String>>,
     pub(crate) requests: VecDeque<OpenRequest>,
+    pub(crate) issuer: Option<NamedIssuer>,
     pub(crate) reports: u64,
     pub(crate) recent_denials: RecentDenials,
     /// Not part of the fold: counted since the last roll-up.
@@ -106,6 +108,7 @@ impl NodeCore {
             holders: Interner::new(),
             features: Interner::new(),
             requests: VecDeque::new(),
+            issuer: None,
             reports: 0,
             recent_denials: RecentDenials::new(),
             pending_denials: PendingDenials::new(),
@@ -160,6 +163,7 @@ impl NodeCore {
             Input::Import { to, cause, envelope, dry_run, accept_time } => {
                 self.import(to, cause, &envelope, dry_run, accept_time, out);
             }
+            Input::NameIssuer { to, cause, issuer } => self.name_issuer(to, cause, issuer, out),
             Input::Tick => self.end_drained(out),
         }
     }
@@ -220,6 +224,9 @@ impl NodeCore {
             }
             Record::LeaseEnded { grant, cause } => self.apply_end(*grant, *cause),
             Record::Denied { pool, count, .. } => self.apply_denied(*pool, *count),
+            Record::IssuerNamed { url, key, .. } => {
+                self.issuer = Some(NamedIssuer { url: url.clone(), key: *key });
+            }
         }
         Ok(())
     }
@@ -289,7 +296,10 @@ impl NodeCore {
         match input {
             Input::Tick => true,
             Input::Checkout { .. } | Input::Renew { .. } | Input::Release { .. } => due,
-            Input::Initialise(_) | Input::MakeRequest { .. } | Input::Import { .. } => false,
+            Input::Initialise(_)
+            | Input::MakeRequest { .. }
+            | Input::Import { .. }
+            | Input::NameIssuer { .. } => false,
         }
     }
 

@@ -51,6 +51,8 @@ pub enum Reply {
     Request(Box<Request>),
     /// What an import did.
     Imported(Box<ImportAnswer>),
+    /// The issuer is named.
+    IssuerNamed,
 }
 
 /// A seat that is held, and where its ticket's signature is.

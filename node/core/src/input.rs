@@ -10,6 +10,7 @@ use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
 use serde::{Deserialize, Serialize};
 
+use crate::contact::NamedIssuer;
 use crate::limits;
 
 /// Whom a reply goes to; chosen by the shell, meaningless to the core.
@@ -107,6 +108,15 @@ pub enum Input {
         dry_run: bool,
         /// The operator vouches for a signed time that is far ahead.
         accept_time: bool,
+    },
+    /// From now on the node talks to this issuer by itself.
+    NameIssuer {
+        /// Whom to answer: [`crate::Reply::IssuerNamed`] or [`crate::Reply::Refused`].
+        to: ReplyTo,
+        /// Who acts and why.
+        cause: Cause,
+        /// Which.
+        issuer: NamedIssuer,
     },
     /// Nothing is asked, but time passed: roll-ups may be due.
     Tick,

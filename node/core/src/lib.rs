@@ -9,6 +9,7 @@
 
 mod checkout;
 mod clock;
+mod contact;
 mod core;
 mod denial;
 mod effect;
@@ -30,6 +31,7 @@ mod status;
 mod trust;
 
 pub use crate::core::{NodeCore, ReplayError};
+pub use contact::{Contact, NamedIssuer};
 pub use effect::{Effect, Effects, Event, Reply, SeatReply, TicketPlace};
 pub use ends::{Ends, PoolEnds};
 pub use input::{Cause, Checkout, Initialise, Input, Principal, ReplyTo};

@@ -12,6 +12,10 @@ pub const DENIAL_HOLDERS: usize = 8;
 pub const ACTOR_BYTES: usize = 128;
 /// Bytes of the reason of an act.
 pub const REASON_BYTES: usize = 1024;
+/// Bytes of the address of the issuer.
+pub const ISSUER_URL_BYTES: usize = 512;
+/// The issuer is asked at least so often.
+pub const EXCHANGE_MS: i64 = 20 * 3_600_000;
 /// Denials are journaled as roll-ups of this span.
 pub const DENIAL_ROLL_UP_MS: i64 = 60_000;
 /// Roll-ups that one input writes.

@@ -43,6 +43,7 @@ pub(crate) struct Provision {
 #[derive(Clone, Debug)]
 pub(crate) struct LastBundle {
     pub(crate) serial: u64,
+    pub(crate) issued_at: UnixMs,
     pub(crate) digest: Digest,
     pub(crate) envelope: Vec<u8>,
 }
@@ -219,7 +220,8 @@ impl Provision {
 impl LastBundle {
     fn of(opened: &OpenedBundle) -> Self {
         let bundle = &opened.bundle;
-        Self { serial: bundle.issue.serial, digest: bundle.digest(), envelope: bundle.envelope().to_vec() }
+        let (serial, issued_at) = (bundle.issue.serial, bundle.issue.issued_at);
+        Self { serial, issued_at, digest: bundle.digest(), envelope: bundle.envelope().to_vec() }
     }
 }
 

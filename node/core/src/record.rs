@@ -85,6 +85,15 @@ pub enum Record {
         /// First of them, service time.
         since: SvcMs,
     },
+    /// The issuer that the node talks to by itself.
+    IssuerNamed {
+        /// Who acted and why.
+        cause: Cause,
+        /// Where it is.
+        url: String,
+        /// The TLS key that it must prove, beside those of the trust root.
+        key: SpkiDigest,
+    },
 }
 
 /// A seat was given.

@@ -28,6 +28,7 @@ impl NodeCore {
             next_transition_at: trust.next.and_then(instant),
             clock: clock_status(&clock),
             issuer: IssuerContact {
+                url: self.issuer.as_ref().map(|issuer| issuer.url.clone()),
                 reachable: None,
                 last_sync_at: self.provision.as_ref().and_then(|p| instant(p.head.issue.issued_at)),
             },
@@ -62,7 +63,7 @@ impl NodeCore {
     }
 
     /// Time as it is at `now`, which may be later than the last frame.
-    fn clock_at(&self, now: &ClockReading) -> Clock {
+    pub(crate) fn clock_at(&self, now: &ClockReading) -> Clock {
         let mut clock = self.clock.clone();
         clock.stamp(&self.clock.stamp_of(now));
         clock

@@ -4,6 +4,7 @@ mod amendments;
 mod bounds;
 mod bundles;
 mod clocks;
+mod contact;
 mod keys;
 mod leases;
 mod pools;

@@ -1,0 +1,81 @@
+//! The issuer that the node talks to by itself: where it is, who it must prove to be, and when it is asked.
+
+use leasehold_protocol::bytes::SpkiDigest;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::AccountId;
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::time::{ClockReading, UnixMs};
+
+use crate::core::{NodeCore, refuse, reply};
+use crate::effect::{Effects, Reply};
+use crate::input::{Cause, ReplyTo};
+use crate::limits;
+use crate::provision::Provision;
+use crate::record::Record;
+
+/// Where the issuer is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedIssuer {
+    /// `https://host:port`
+    pub url: String,
+    /// The TLS key that the join code named. Those of the trust root count beside it.
+    pub key: SpkiDigest,
+}
+
+/// What the shell needs to stay in contact.
+#[derive(Clone, Copy, Debug)]
+pub struct Contact<'a> {
+    /// Where the issuer is.
+    pub issuer: &'a NamedIssuer,
+    /// Whose head is polled.
+    pub account: AccountId,
+    /// The head that is applied.
+    pub head_version: u64,
+    /// An exchange is due, whatever the head says.
+    pub exchange_due: bool,
+}
+
+impl NodeCore {
+    /// The contact with the issuer, if one was named and the node has an account there.
+    pub fn contact(&self, now: &ClockReading) -> Option<Contact<'_>> {
+        let (issuer, provision) = (self.issuer.as_ref()?, self.provision.as_ref()?);
+        let exchange_due = wanted_from(provision) <= self.clock_at(now).best();
+        Some(Contact {
+            issuer,
+            account: provision.account,
+            head_version: provision.head.version,
+            exchange_due,
+        })
+    }
+
+    /// The issuer that was named last.
+    pub const fn named_issuer(&self) -> Option<&NamedIssuer> {
+        self.issuer.as_ref()
+    }
+
+    pub(crate) fn name_issuer(&mut self, to: ReplyTo, cause: Cause, issuer: NamedIssuer, out: &mut Effects) {
+        if let Err(problem) = cause.check() {
+            return refuse(to, problem, out);
+        }
+        if issuer.url.is_empty() || issuer.url.len() > limits::ISSUER_URL_BYTES {
+            let detail = format!("the issuer's address must have 1 to {} bytes", limits::ISSUER_URL_BYTES);
+            let problem = Problem::new(Code::InvalidRequest, detail, "write https://HOST:PORT");
+            return refuse(to, problem, out);
+        }
+        let NamedIssuer { url, key } = issuer;
+        let seq = self.emit(Record::IssuerNamed { cause, url, key }, out);
+        reply(to, seq, Reply::IssuerNamed, out);
+    }
+}
+
+/// From when on the node wants to hear from the issuer without being told that there is something new. What the last
+/// bundle did not renew, though it was time, is not asked for again before the next daily exchange.
+fn wanted_from(provision: &Provision) -> UnixMs {
+    let asked_at = provision.last_bundle.issued_at;
+    let certificate = &provision.certificate;
+    let half_ms = certificate.not_after.since(certificate.issue.issued_at) / 2;
+    let rows = provision.rows.values().filter(|row| row.current).map(|row| row.allocation.renew_after);
+    let renewals = rows.chain([certificate.issue.issued_at.plus(half_ms)]).filter(|&due| asked_at < due);
+    let daily = asked_at.plus(limits::EXCHANGE_MS);
+    renewals.fold(daily, UnixMs::min)
+}
