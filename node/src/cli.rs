@@ -38,6 +38,8 @@ pub(crate) struct PlaceArgs {
 pub(crate) enum Verb {
     /// Make a new node: its keys and its journal
     Init(InitArgs),
+    /// Enrol at the vendor's issuer over the network; the daemon then stays in contact by itself
+    Enroll(EnrollArgs),
     /// Write a request to carry to the vendor
     Request(RequestArgs),
     /// Apply a bundle from the vendor
@@ -65,6 +67,21 @@ pub(crate) struct InitArgs {
     /// What you call the node [default: the name of this machine]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EnrollArgs {
+    /// Where the issuer is: https://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(crate) issuer: String,
+    /// The join code of the vendor
+    #[arg(long, value_name = "CODE")]
+    pub(crate) join: JoinCode,
+    /// Vouch for a signed time that is far ahead of this machine's clock
+    #[arg(long)]
+    pub(crate) accept_time: bool,
     #[command(flatten)]
     pub(crate) mutation: MutationArgs,
 }

@@ -1,6 +1,7 @@
 //! A running node: from the open store to the drained end.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use leasehold_cli::{Failure, Output, service_manager};
@@ -18,8 +19,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::data_dir::DataDir;
+use crate::exchange::{Exchange, Reach};
 use crate::http::{self, Node};
 use crate::reload::Reload;
+use crate::signing::{self, KeyName};
 use crate::store::Store;
 use crate::writer::Writer;
 use crate::{limits, ready};
@@ -78,9 +81,17 @@ impl Daemon {
     async fn serve(self, output: Output) -> Result<(), Failure> {
         let Self { settings, connections, admin, data, writer, node_id } = self;
         let mut signals = Signals::new()?;
+        let reach = Arc::new(Reach::default());
+        let tls_key = signing::load(&settings.dir, KeyName::Tls)?.tls_key();
+        let exchange = Exchange::new(writer.clone(), tls_key, Arc::clone(&reach));
         let (phase, phases) = watch::channel(Phase::Serving);
-        let node =
-            Node { writer, dir: settings.dir.clone(), phase: phases.clone(), body_room: BodyRoom::new() };
+        let node = Node {
+            writer,
+            dir: settings.dir.clone(),
+            phase: phases.clone(),
+            body_room: BodyRoom::new(),
+            reach,
+        };
         // What the data socket takes up is not the admin socket's.
         let admin_node = Node { body_room: BodyRoom::new(), ..node.clone() };
         let (admin, admin_place) = listen(admin)?;
@@ -98,6 +109,7 @@ impl Daemon {
         let mut serving = tokio::spawn(async {
             tokio::join!(admin.serve(draining(phases.clone())), data.serve(draining(phases)))
         });
+        let exchange = tokio::spawn(exchange.run());
         let ready_file = ready::announce(&settings.dir, &[data_place.to_string()], node_id, output)?;
         service_manager::ready();
         tracing::info!(event_id = %EventId::DaemonReady, node = node_id.map(tracing::field::display), "ready");
@@ -108,6 +120,7 @@ impl Daemon {
         }
         tracing::info!(event_id = %EventId::DaemonDraining, "draining");
         service_manager::stopping();
+        exchange.abort();
         drop((ready_file, admin_place, data_place));
         phase.send_replace(Phase::Draining);
         if tokio::time::timeout(limits::DRAIN, serving).await.is_err() {

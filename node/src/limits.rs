@@ -44,3 +44,20 @@ pub(crate) const KEY_FILE_BYTES: u64 = 4096;
 pub(crate) const DAEMON_ANSWER_BYTES: usize = 1024 * 1024 * 1024;
 /// How long a command waits for the daemon.
 pub(crate) const DAEMON_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How long the issuer may hold a poll of its head while nothing is new.
+pub(crate) const POLL_WAIT: Duration = Duration::from_secs(25);
+/// Least time between two polls that brought nothing: what answers at once is a cache.
+pub(crate) const POLL_LEAST: Duration = Duration::from_secs(2);
+/// How long an answer of the issuer may take, a held poll included.
+pub(crate) const ISSUER_ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+/// How often a daemon that has no issuer looks whether it has one by now.
+pub(crate) const CONTACT_LOOK: Duration = Duration::from_secs(1);
+/// First pause after a failed contact; doubled with each further one.
+pub(crate) const CONTACT_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause after failed contacts.
+pub(crate) const CONTACT_PAUSE_MAX: Duration = Duration::from_mins(1);
+/// Longest wait between news and the exchange that fetches it.
+pub(crate) const EXCHANGE_JITTER: Duration = Duration::from_millis(500);
+/// Least time between two exchanges that no verified head asked for.
+pub(crate) const EXCHANGE_LEAST: Duration = Duration::from_mins(10);

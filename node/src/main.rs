@@ -20,6 +20,7 @@ mod commit;
 mod config;
 mod daemon;
 mod data_dir;
+mod exchange;
 mod http;
 mod journal_check;
 mod limits;

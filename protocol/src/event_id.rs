@@ -87,6 +87,8 @@ registry! {
     JournalFull "journal.cannot_grow" Warn "There is no room for the next segment of the journal: new seats are refused. Make room.";
     BundleApplied "bundle.applied" Info "A bundle is in force.";
     ArtefactRefused "artefact.refused" Info "A file or an answer of the issuer was refused; see the code.";
+    IssuerReached "issuer.reached" Info "The issuer answers, for the first time or again.";
+    IssuerFailed "issuer.failed" Warn "No exchange with the issuer, for the reason of the code. Seats are served on; see the network, or ask the vendor.";
     CoreEvent "core.event" Info "The core reports something that has no id of its own yet.";
 }
 

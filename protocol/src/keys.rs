@@ -3,7 +3,7 @@
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
-use crate::bytes::hex_bytes;
+use crate::bytes::{SpkiDigest, hex_bytes};
 
 hex_bytes!(
     /// First 8 bytes of SHA-256("LH1-key" ‖ 0x0A ‖ 1 ‖ public key): picks the key a signature is checked with.
@@ -15,6 +15,16 @@ hex_bytes!(
     PublicKeyBytes,
     32
 );
+
+impl PublicKeyBytes {
+    /// What names the key in TLS: SHA-256 of its `SubjectPublicKeyInfo` (RFC 8410).
+    pub fn spki_digest(&self) -> SpkiDigest {
+        SpkiDigest(Sha256::new().chain_update(SPKI_PREFIX).chain_update(self.0).finalize().into())
+    }
+}
+
+/// `SubjectPublicKeyInfo` of an Ed25519 key before the key itself.
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// An Ed25519 public key that passed admission: canonical, not weak, free of torsion (SPEC KEY-2).
 #[derive(Clone, Copy, PartialEq, Eq)]

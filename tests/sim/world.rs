@@ -274,6 +274,7 @@ impl World {
                     self.issuer_answers(&request);
                     continue;
                 }
+                Reply::IssuerNamed => continue,
                 Reply::Imported(imported) => {
                     assert_eq!(imported.result, ImportResult::Applied, "each bundle is made once");
                     continue;

@@ -2,6 +2,7 @@
 
 use leasehold_cli::files;
 use leasehold_cli::{Failure, Output, People};
+use leasehold_node_core::Cause;
 use leasehold_protocol::api::{ImportAnswer, ImportResult};
 use leasehold_protocol::limits::ARMOUR_BYTES;
 
@@ -16,13 +17,19 @@ use crate::store::Store;
 
 pub(super) fn run(dir: &DataDir, args: &ImportArgs, output: Output) -> Result<(), Failure> {
     let envelope = received::envelope(&files::read(&args.file, ARMOUR_BYTES)?)?;
-    let answer = apply(dir, envelope, args)?;
+    let answer = apply(dir, envelope, args.mutation.dry_run, args.accept_time, &cause(&args.mutation))?;
     output.answer(&answer, &for_people(&answer).next(next_command(dir, "pools")))
 }
 
-fn apply(dir: &DataDir, envelope: Vec<u8>, args: &ImportArgs) -> Result<ImportAnswer, Failure> {
-    let (dry_run, accept_time) = (args.mutation.dry_run, args.accept_time);
-    let cause = cause(&args.mutation);
+/// Applies a bundle through the running daemon or in its directory.
+pub(super) fn apply(
+    dir: &DataDir,
+    envelope: Vec<u8>,
+    dry_run: bool,
+    accept_time: bool,
+    cause: &Cause,
+) -> Result<ImportAnswer, Failure> {
+    let cause = cause.clone();
     if let Some(admin) = Admin::find(dir)? {
         let query = ImportQuery { dry_run, accept_time, actor: Some(cause.actor), reason: cause.reason };
         let query = serde_urlencoded::to_string(query).expect("texts and switches make a query");
@@ -36,7 +43,7 @@ fn apply(dir: &DataDir, envelope: Vec<u8>, args: &ImportArgs) -> Result<ImportAn
     }
 }
 
-fn for_people(answer: &ImportAnswer) -> People {
+pub(super) fn for_people(answer: &ImportAnswer) -> People {
     let result = match answer.result {
         ImportResult::Applied => "applied",
         ImportResult::AlreadyApplied => "already applied, nothing changed:",

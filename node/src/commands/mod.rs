@@ -1,5 +1,6 @@
 //! One file per verb, and the two ways to the state: through the running daemon, or in its directory.
 
+mod enroll;
 mod import;
 mod init;
 mod inspect;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
     let dir = place.data_dir(&config)?;
     match verb {
         Verb::Init(args) => init::run(&dir, &args, output),
+        Verb::Enroll(args) => enroll::run(&dir, &args, output),
         Verb::Request(args) => request::run(&dir, &args, output),
         Verb::Import(args) => import::run(&dir, &args, output),
         Verb::Run(args) => run::run(dir, args, &place, config, global),

@@ -2,10 +2,12 @@
 
 use leasehold_cli::files::{self, Access, Existing};
 use leasehold_cli::{Failure, Output, People};
+use leasehold_node_core::Cause;
 use leasehold_protocol::api::RequestAnswer;
 use leasehold_protocol::armour::{armour, unarmour};
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
+use leasehold_protocol::join_code::JoinCode;
 use serde::Serialize;
 
 use super::{carry_out, cause, next_command, unanswered};
@@ -29,7 +31,7 @@ pub(super) fn run(dir: &DataDir, args: &RequestArgs, output: Output) -> Result<(
             &People::sentence(format!("would journal a request and write it to {}", args.out.display())),
         );
     }
-    let RequestAnswer { request, digest } = make(dir, args)?;
+    let RequestAnswer { request, digest } = make(dir, args.join, &cause(&args.mutation))?;
     let text = unarmour(request.as_bytes())
         .ok()
         .and_then(|envelope| armour(&envelope).ok())
@@ -41,17 +43,18 @@ pub(super) fn run(dir: &DataDir, args: &RequestArgs, output: Output) -> Result<(
     output.answer(&Written { request: &out, digest }, &people.next(next))
 }
 
-fn make(dir: &DataDir, args: &RequestArgs) -> Result<RequestAnswer, Failure> {
-    let cause = cause(&args.mutation);
+/// A request, made by the running daemon or in its directory.
+pub(super) fn make(dir: &DataDir, join: Option<JoinCode>, cause: &Cause) -> Result<RequestAnswer, Failure> {
+    let cause = cause.clone();
     if let Some(admin) = Admin::find(dir)? {
-        let join = args.join.map(|code| code.to_string());
+        let join = join.map(|code| code.to_string());
         let wish =
             MakeRequest { join, actor: Some(cause.actor), reason: cause.reason, key: cause.idempotency_key };
         let content = serde_json::to_vec(&wish).expect("a join code is JSON");
         return admin.post("/v1/request", Content::Json(content));
     }
     let mut store = Store::open(dir)?;
-    match carry_out(&mut store, Command::MakeRequest { cause, join: args.join.map(|code| code.secret) })?? {
+    match carry_out(&mut store, Command::MakeRequest { cause, join: join.map(|code| code.secret) })?? {
         Answer::Request(answer) => Ok(*answer),
         _ => Err(unanswered().into()),
     }

@@ -6,7 +6,7 @@ mod routes;
 
 use axum::Router;
 
-pub(crate) use self::routes::{ImportQuery, MakeRequest, Node, admin_routes, data_routes};
+pub(crate) use self::routes::{ImportQuery, MakeRequest, NameIssuer, Node, admin_routes, data_routes};
 
 /// The routes with what surrounds each request.
 pub(crate) fn serve_with(routes: Router<Node>, node: Node) -> Router {

@@ -1,18 +1,20 @@
 //! The API: parse, hand to the writer, map the answer. Nothing is decided here.
 
+use std::sync::Arc;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRef, Path, Query, State};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use leasehold_net::body::{ArtefactBody, BodyRoom, JsonBody};
 use leasehold_net::{Peer, Refusal};
-use leasehold_node_core::{Cause, Checkout};
+use leasehold_node_core::{Cause, Checkout, NamedIssuer};
 use leasehold_protocol::api::{
     ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
 };
 use leasehold_protocol::armour::one_line;
 use leasehold_protocol::artefact::{Chain, Holder};
-use leasehold_protocol::bytes::{Bytes, Digest};
+use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::join_code::JoinCode;
@@ -24,6 +26,7 @@ use super::{caller, health};
 use crate::command::{Answer, Command};
 use crate::daemon::Phase;
 use crate::data_dir::DataDir;
+use crate::exchange::Reach;
 use crate::journal_check::{self, JournalVerified};
 use crate::received;
 use crate::writer::Writer;
@@ -35,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) dir: DataDir,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) body_room: BodyRoom,
+    pub(crate) reach: Arc<Reach>,
 }
 
 impl FromRef<Node> for BodyRoom {
@@ -66,6 +70,7 @@ pub(crate) fn admin_routes() -> Router<Node> {
         .route("/v1/leases", get(leases))
         .route("/v1/bundles", post(import_bundle))
         .route("/v1/request", post(make_request))
+        .route("/v1/issuer", post(name_issuer))
         .route("/v1/journal", get(verify_journal))
         // Routes that were added later have no fallback of their own yet.
         .method_not_allowed_fallback(unknown_method)
@@ -200,6 +205,31 @@ async fn make_request(
     ask(&node, Command::MakeRequest { cause, join: join.map(|code| code.secret) }).await
 }
 
+/// `POST /v1/issuer`: whom the node talks to by itself.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NameIssuer {
+    /// `https://host:port`
+    pub(crate) url: String,
+    /// The TLS key that it must prove, beside those of the trust root.
+    pub(crate) key: SpkiDigest,
+    /// Who acts; the user at the other end of the socket if it is not said.
+    #[serde(default)]
+    pub(crate) actor: Option<String>,
+    /// Why.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+}
+
+async fn name_issuer(
+    State(node): State<Node>,
+    Extension(peer): Extension<Peer>,
+    JsonBody(NameIssuer { url, key, actor, reason }): JsonBody<NameIssuer>,
+) -> Answered<Answer> {
+    let cause = caller::cause(&peer, actor, reason).await;
+    ask(&node, Command::NameIssuer { cause, issuer: NamedIssuer { url, key } }).await
+}
+
 async fn verify_journal(State(node): State<Node>) -> Answered<JournalVerified> {
     let dir = node.dir.clone();
     let verified = tokio::task::spawn_blocking(move || journal_check::durable_part(&dir)).await;
@@ -225,7 +255,10 @@ async fn ask(node: &Node, command: Command) -> Answered<Answer> {
 }
 
 async fn current_status(node: &Node) -> Result<StatusAnswer, Problem> {
-    node.writer.look(|durable| durable.core.status(durable.now, durable.journal.clone(), true)).await
+    let look = node.writer.look(|durable| durable.core.status(durable.now, durable.journal.clone(), true));
+    let mut status = look.await?;
+    status.issuer.reachable = node.reach.is_reachable();
+    Ok(status)
 }
 
 fn lease_id(path: Result<Path<String>, PathRejection>) -> Result<LeaseId, Refusal> {

@@ -7,9 +7,9 @@ use std::fmt;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 use ed25519_dalek::{Signer as _, SigningKey};
+use leasehold_net::TlsKey;
 use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::keys::{PublicKey, PublicKeyBytes, Signer, SignerFailed};
-use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
 pub(crate) use self::key_file::{KeyName, credential_or_new, load};
@@ -24,9 +24,6 @@ pub(crate) struct NodeKey {
 #[derive(Debug, thiserror::Error)]
 #[error("it holds no Ed25519 key in PKCS#8 PEM form")]
 struct NotAKey;
-
-/// `SubjectPublicKeyInfo` of an Ed25519 key, up to the key (RFC 8410).
-const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 impl NodeKey {
     /// A new key from the system's randomness.
@@ -53,8 +50,13 @@ impl NodeKey {
 
     /// What names the key in certificates, as a TLS key.
     pub(crate) fn spki_digest(&self) -> SpkiDigest {
-        let hash = Sha256::new().chain_update(SPKI_PREFIX).chain_update(self.public.bytes().0).finalize();
-        SpkiDigest(hash.into())
+        self.public.bytes().spki_digest()
+    }
+
+    /// The key as TLS uses it.
+    pub(crate) fn tls_key(&self) -> TlsKey {
+        let der = self.secret.to_pkcs8_der().expect("an Ed25519 key has a PKCS#8 form");
+        TlsKey::from_pkcs8(der.as_bytes()).expect("TLS knows Ed25519 keys in PKCS#8 form")
     }
 }
 

@@ -1,0 +1,138 @@
+//! One round of contact: a poll, and an exchange if there is something new.
+
+use std::time::Duration;
+
+use leasehold_clock::Stopwatch;
+use leasehold_node_core::Cause;
+use leasehold_protocol::armour::unarmour;
+use leasehold_protocol::artefact::{Head, Kind};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::envelope::{VerifyError, verify};
+use leasehold_protocol::problem::Problem;
+
+use super::issuer::{ContactError, Issuer, Polled};
+use super::{Contact, jitter};
+use crate::command::{Answer, Command};
+use crate::limits;
+use crate::writer::Writer;
+
+/// Rounds with one issuer, one after the other.
+pub(super) struct Rounds {
+    writer: Writer,
+    /// When an exchange was tried last, whatever came of it.
+    exchanged: Option<Stopwatch>,
+}
+
+/// Why a round came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RoundError {
+    /// The issuer does not answer as it should.
+    #[error(transparent)]
+    Contact(#[from] ContactError),
+    /// Its head is not one.
+    #[error("the issuer's head is refused: {0}")]
+    Head(#[from] VerifyError),
+    /// Its head is signed, but not for this node to follow.
+    #[error("the issuer's head is refused: {0}")]
+    Unfit(&'static str, Code),
+    /// The node refuses what came, or is about to end.
+    #[error("{}", .0.detail)]
+    Node(Box<Problem>),
+}
+
+impl From<RoundError> for Problem {
+    fn from(error: RoundError) -> Self {
+        let hint = "what was applied before stays in force; ask the vendor";
+        match error {
+            RoundError::Contact(error) => error.into(),
+            RoundError::Head(ref refused) => Self::new(refused.code(), error.to_string(), hint),
+            RoundError::Unfit(_, code) => Self::new(code, error.to_string(), hint),
+            RoundError::Node(problem) => *problem,
+        }
+    }
+}
+
+impl Rounds {
+    pub(super) const fn new(writer: Writer) -> Self {
+        Self { writer, exchanged: None }
+    }
+
+    /// Waits for news, or for the time of an exchange, and does what is due.
+    pub(super) async fn next(&mut self, issuer: &mut Issuer, contact: &Contact) -> Result<(), RoundError> {
+        if contact.exchange_due && self.may_repeat() {
+            return self.exchange(issuer).await;
+        }
+        let asked = Stopwatch::start();
+        match issuer.poll(contact.account, contact.head_version, limits::POLL_WAIT).await? {
+            Polled::Unchanged => {
+                // A cache in between answers at once.
+                tokio::time::sleep(limits::POLL_LEAST.saturating_sub(asked.elapsed())).await;
+                Ok(())
+            }
+            Polled::Head(envelope) => match check_head(&envelope, contact) {
+                Ok(()) => {
+                    tokio::time::sleep(jitter()).await;
+                    self.exchange(issuer).await
+                }
+                // The key may be one of a root that only a bundle brings.
+                Err(RoundError::Head(VerifyError::UnknownKey(_))) if self.may_repeat() => {
+                    self.exchange(issuer).await
+                }
+                Err(refused) => Err(refused),
+            },
+        }
+    }
+
+    /// What is not asked for by a verified head is asked for seldom: each exchange is written to two journals.
+    fn may_repeat(&self) -> bool {
+        self.exchanged.as_ref().is_none_or(|last| limits::EXCHANGE_LEAST <= last.elapsed())
+    }
+
+    /// A request for a bundle, as a courier would carry them.
+    async fn exchange(&mut self, issuer: &mut Issuer) -> Result<(), RoundError> {
+        self.exchanged = Some(Stopwatch::start());
+        let made = self.ask(Command::MakeRequest { cause: cause(), join: None }).await?;
+        let Answer::Request(request) = made else { return Err(RoundError::Node(Box::new(no_answer()))) };
+        let request =
+            unarmour(request.request.as_bytes()).map_err(|_| RoundError::Node(Box::new(no_answer())))?;
+        let envelope = issuer.sync(request).await?.to_vec();
+        let import = Command::Import { cause: cause(), envelope, dry_run: false, accept_time: false };
+        self.ask(import).await.map(|_| ())
+    }
+
+    async fn ask(&self, command: Command) -> Result<Answer, RoundError> {
+        self.writer.ask(command).await.map_err(|problem| RoundError::Node(Box::new(problem)))
+    }
+}
+
+/// The node acts by itself.
+fn cause() -> Cause {
+    Cause { actor: "leasehold-node".to_owned(), reason: None, idempotency_key: None }
+}
+
+fn no_answer() -> Problem {
+    Problem::new(Code::Internal, "the core did not answer with a request", "report this")
+}
+
+/// Whether a head is the issuer's, about this account, and newer: only then is it worth an exchange.
+fn check_head(envelope: &[u8], contact: &Contact) -> Result<(), RoundError> {
+    let head = verify::<Head>(envelope, &contact.root.ring(Kind::Head))?;
+    match () {
+        () if head.account != contact.account => {
+            Err(RoundError::Unfit("it is about another account", Code::ArtefactRefused))
+        }
+        () if head.version < contact.head_version => {
+            Err(RoundError::Unfit("it is older than what was applied", Code::BundleRollback))
+        }
+        () if head.version == contact.head_version => {
+            Err(RoundError::Unfit("it has the version of the one that was applied", Code::ArtefactRefused))
+        }
+        () => Ok(()),
+    }
+}
+
+/// How long a poll may wait for news.
+const _: () = assert!(
+    Duration::as_millis(&limits::POLL_WAIT) < Duration::as_millis(&limits::ISSUER_ANSWER_TIMEOUT),
+    "an issuer that waits as long as it may still answers in time"
+);
