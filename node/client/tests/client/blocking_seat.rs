@@ -18,7 +18,7 @@ fn trust() -> TrustRoot {
 }
 
 fn client(node: &FakeNode) -> blocking::Client {
-    let builder = leasehold_client::Client::builder(trust()).timeout(Duration::from_secs(2));
+    let builder = leasehold_client::Client::builder(trust()).timeout(PATIENCE);
     builder.address(node.address().parse().unwrap()).build_blocking().unwrap()
 }
 
