@@ -55,6 +55,12 @@ pub(crate) enum Verb {
     /// Look after the journal
     #[command(subcommand)]
     Journal(JournalVerb),
+    /// Look for faults, beside a daemon or without one
+    Doctor,
+    /// Tell a monitoring system how the daemon is: exits 0 to 3
+    Healthcheck,
+    /// Check the configuration
+    Validate,
     /// Show what an artefact says
     Inspect(InspectArgs),
 }
@@ -110,7 +116,7 @@ pub(crate) struct ImportArgs {
     pub(crate) mutation: MutationArgs,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct RunArgs {
     /// The Unix socket for applications [default: DIR/node.sock]
     #[arg(long, value_name = "PATH")]

@@ -54,6 +54,12 @@ impl Observed {
         }
     }
 
+    /// Whether the last try reached the issuer, which the core does not know.
+    pub(crate) fn with_issuer(mut self, reachable: Option<bool>) -> Self {
+        self.status.issuer.reachable = reachable;
+        self
+    }
+
     /// The text.
     pub(crate) fn expose(self) -> String {
         let mut registry = Registry::with_prefix(PREFIX);
@@ -134,6 +140,12 @@ impl Observed {
     fn encode_ends(&self, page: &mut Page<'_>) -> fmt::Result {
         let ends = self.ends.as_ref();
         let heard_at = ends.and_then(|ends| seconds(ends.heard_at)).map(|at| ([], at));
+        let reachable = self.status.issuer.reachable.map(|reachable| ([], i64::from(reachable)));
+        page.gauges(
+            "issuer_reachable",
+            "1 if the last try reached the issuer; absent where none was made",
+            reachable,
+        )?;
         page.timestamps("last_sync", "When the issuer signed its last word that was applied", heard_at)?;
         let certificate = ends.and_then(|ends| seconds(ends.certificate)).map(|at| ([], at));
         page.timestamps("certificate_end", "End of the node's certificate", certificate)?;

@@ -1,6 +1,8 @@
 //! One file per verb, and the two ways to the state: through the running daemon, or in its directory.
 
+mod doctor;
 mod enroll;
+mod healthcheck;
 mod import;
 mod init;
 mod inspect;
@@ -10,6 +12,7 @@ mod pools;
 mod request;
 mod run;
 mod status;
+mod validate;
 
 use leasehold_cli::{Exit, Failure, MutationArgs, Output, Program as _, log};
 use leasehold_node_core::Cause;
@@ -33,24 +36,32 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
     if !matches!(verb, Verb::Run(_)) {
         log::begin(global);
     }
-    let config = place.config();
-    // What an artefact says can be shown without any state or configuration.
-    if let Verb::Inspect(args) = &verb {
-        let dir = config.and_then(|config| place.data_dir(&config)).ok();
-        return inspect::run(args, dir.as_ref(), output);
-    }
-    let config = config?;
-    let dir = place.data_dir(&config)?;
+    let config = match (place.config(), &verb) {
+        (Ok(config), _) => config,
+        // What an artefact says can be shown without configuration, and who looks for faults must not stumble over one.
+        (Err(_), Verb::Inspect(args)) => return inspect::run(args, None, output),
+        (failed, Verb::Doctor) => return doctor::run(&place, failed, output),
+        (failed, Verb::Healthcheck) => return healthcheck::run(&place, failed, output),
+        (Err(failure), _) => return Err(failure),
+    };
+    let dir = match (place.data_dir(&config), &verb) {
+        (Ok(dir), _) => dir,
+        (Err(_), Verb::Inspect(args)) => return inspect::run(args, None, output),
+        (Err(failure), _) => return Err(failure),
+    };
     match verb {
         Verb::Init(args) => init::run(&dir, &args, output),
         Verb::Enroll(args) => enroll::run(&dir, &args, output),
         Verb::Request(args) => request::run(&dir, &args, output),
         Verb::Import(args) => import::run(&dir, &args, output),
-        Verb::Run(args) => run::run(dir, args, &place, config, global),
+        Verb::Run(args) => run::run(dir, &args, &place, &config, global),
         Verb::Status => status::run(&dir, output),
         Verb::Pools => pools::run(&dir, output),
         Verb::Leases(args) => leases::run(&dir, &args, output),
         Verb::Journal(JournalVerb::Verify { offline }) => journal::verify(&dir, offline.as_deref(), output),
+        Verb::Validate => validate::run(&place, &dir, &config, output),
+        Verb::Doctor => return doctor::run(&place, Ok(config), output),
+        Verb::Healthcheck => return healthcheck::run(&place, Ok(config), output),
         Verb::Inspect(args) => return inspect::run(&args, Some(&dir), output),
     }
     .map(|()| Exit::DONE)

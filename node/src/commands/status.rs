@@ -23,6 +23,11 @@ pub(super) fn read(dir: &DataDir) -> Result<StatusAnswer, Failure> {
     if let Some(admin) = Admin::find(dir)? {
         return admin.get("/v1/status");
     }
+    of_journal(dir)
+}
+
+/// What the journal says.
+pub(super) fn of_journal(dir: &DataDir) -> Result<StatusAnswer, Failure> {
     let snapshot = store::look(dir)?;
     let now =
         leasehold_clock::read().map_err(|error| super::fatal_failure(&crate::commit::Fatal::Clock(error)))?;

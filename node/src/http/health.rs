@@ -40,7 +40,7 @@ pub(super) async fn readyz(State(node): State<Node>, RawQuery(query): RawQuery) 
 
 /// `GET /metrics`.
 pub(super) async fn metrics(State(node): State<Node>) -> Result<Response, Refusal> {
-    let observed = node.writer.look(Observed::of).await?;
+    let observed = node.writer.look(Observed::of).await?.with_issuer(node.reach.is_reachable());
     Ok(([(CONTENT_TYPE, metrics::MEDIA_TYPE)], observed.expose()).into_response())
 }
 

@@ -4,6 +4,7 @@
 
 mod commands;
 mod daemon;
+mod doctor;
 mod events;
 mod health;
 mod input;

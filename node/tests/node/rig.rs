@@ -145,6 +145,11 @@ impl Daemon {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end. The exit code, or none if it was killed.
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()

@@ -1,0 +1,323 @@
+//! `doctor`: looks at everything a node needs, beside a daemon or without one, and says what to do.
+//!
+//! It only looks: it takes no lock, writes nothing, and asks nobody but the node's own daemon.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use leasehold_cli::checkup::{Checkup, Finding};
+use leasehold_cli::{Exit, Failure, Output};
+use leasehold_node_core::Ends;
+use leasehold_protocol::api::{StatusAnswer, TrustState};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::time::{ClockReading, UnixMs};
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statvfs::statvfs;
+
+use super::run::data_socket;
+use super::{next_command, status};
+use crate::admin::Admin;
+use crate::cli::{PlaceArgs, RunArgs};
+use crate::config::{self, Config};
+use crate::data_dir::DataDir;
+use crate::signing::{self, KeyName};
+use crate::{journal_check, limits, store};
+
+pub(super) fn run(
+    place: &PlaceArgs,
+    config: Result<Config, Failure>,
+    output: Output,
+) -> Result<Exit, Failure> {
+    let mut checkup = Checkup::default();
+    checkup.add(configuration(place.config_file(), config.as_ref().err()));
+    // What the file would have said is not known: the rest is looked at as without it.
+    let config = config.unwrap_or_default();
+    let dir = place.data_dir(&config)?;
+    checkup.add(directories(&dir));
+    checkup.add(keys(&dir));
+    let daemon = daemon(&dir);
+    checkup.add(daemon.finding(&dir));
+    checkup.add(journal(&dir, &daemon));
+    checkup.add(disk(&dir));
+    checkup.add(open_files(&config));
+    checkup.add(socket(&dir, &config, &daemon));
+    checkup.add(kernel_clock());
+    match daemon.status(&dir) {
+        Ok(status) => {
+            checkup.add(clock(&status));
+            checkup.add(trust(&dir, &status));
+            checkup.add(issuer(&status));
+        }
+        Err(failure) => checkup.add(Finding::failure("state", &failure)),
+    }
+    for finding in expiry(&dir) {
+        checkup.add(finding);
+    }
+    checkup.answer(output)
+}
+
+fn configuration(named: Option<&Path>, failure: Option<&Failure>) -> Finding {
+    let path = named.unwrap_or(Path::new(config::DEFAULT_FILE));
+    match failure {
+        Some(failure) => Finding::failure("configuration", failure),
+        None if path.exists() => Finding::ok("configuration", format!("{} is valid", path.display())),
+        None => Finding::ok("configuration", format!("there is no {}: all defaults", path.display())),
+    }
+}
+
+fn directories(dir: &DataDir) -> Finding {
+    let check = "directories";
+    for path in [dir.path().to_owned(), dir.journal(), dir.keys()] {
+        let found = match fs::metadata(&path) {
+            Ok(found) => found,
+            Err(error) => return Finding::failure(check, &Failure::cannot_read(&path, &error)),
+        };
+        let mode = found.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let detail = format!("{} has mode {mode:04o}: others may enter", path.display());
+            return Finding::warning(check, detail, format!("chmod 700 {}", path.display()));
+        }
+    }
+    Finding::ok(check, format!("{} is for its owner alone", dir.path().display()))
+}
+
+fn keys(dir: &DataDir) -> Finding {
+    for name in [KeyName::Sign, KeyName::Tls] {
+        if let Err(failure) = signing::load(dir, name) {
+            return Finding::failure("keys", &failure);
+        }
+    }
+    Finding::ok("keys", "the keys for signing and TLS can be read")
+}
+
+/// Who has the state.
+enum Daemon {
+    /// It answers.
+    Running(Box<StatusAnswer>),
+    /// Nobody.
+    Down,
+    /// Somebody who does not answer.
+    Silent(Failure),
+}
+
+fn daemon(dir: &DataDir) -> Daemon {
+    match Admin::find(dir) {
+        Ok(Some(admin)) => match admin.get("/v1/status") {
+            Ok(status) => Daemon::Running(status),
+            Err(failure) => Daemon::Silent(failure),
+        },
+        Ok(None) => locked_by(&dir.journal()).map_or(Daemon::Down, |process| {
+            let detail = format!("process {process} has the journal open and no socket to ask it");
+            Daemon::Silent(Failure::new(Code::Busy, detail, "end it, or wait for its end"))
+        }),
+        Err(failure) => Daemon::Silent(failure),
+    }
+}
+
+impl Daemon {
+    fn finding(&self, dir: &DataDir) -> Finding {
+        match self {
+            Self::Running(_) => Finding::ok("daemon", "it runs and answers"),
+            Self::Down => Finding::warning(
+                "daemon",
+                "no daemon runs: nobody gets a seat",
+                format!("`systemctl start leasehold-node`, or `{}`", next_command(dir, "run")),
+            ),
+            Self::Silent(failure) => Finding::failure("daemon", failure),
+        }
+    }
+
+    fn status(&self, dir: &DataDir) -> Result<StatusAnswer, Failure> {
+        match self {
+            Self::Running(status) => Ok((**status).clone()),
+            Self::Down | Self::Silent(_) => status::of_journal(dir),
+        }
+    }
+}
+
+/// The process that has the journal's lock, as the kernel lists it: trying the lock could disturb a start.
+fn locked_by(journal: &Path) -> Option<u32> {
+    let lock = fs::metadata(journal.join("LOCK")).ok()?;
+    let (major, minor) = (nix::sys::stat::major(lock.dev()), nix::sys::stat::minor(lock.dev()));
+    let file = format!("{major:02x}:{minor:02x}:{}", lock.ino());
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let ours = fields.contains(&"FLOCK") && fields.contains(&file.as_str());
+        fields.get(4).filter(|_| ours)?.parse().ok()
+    })
+}
+
+fn journal(dir: &DataDir, daemon: &Daemon) -> Finding {
+    let verified = match daemon {
+        Daemon::Down => journal_check::everything(dir),
+        Daemon::Running(_) | Daemon::Silent(_) => journal_check::durable_part(dir),
+    };
+    match verified {
+        Ok(found) => {
+            Finding::ok("journal", format!("{} records in {} frames verify", found.seq, found.frames))
+        }
+        Err(failure) => Finding::failure("journal", &failure),
+    }
+}
+
+fn disk(dir: &DataDir) -> Finding {
+    let free = match statvfs(dir.path()) {
+        Ok(disk) => disk.blocks_available().saturating_mul(disk.fragment_size()),
+        Err(error) => return Finding::failure("disk", &Failure::cannot_read(dir.path(), &error.into())),
+    };
+    let mib = free / (1024 * 1024);
+    let detail = format!("{mib} MiB are free for {}", dir.path().display());
+    if free >= limits::FREE_BYTES_NOTICE {
+        Finding::ok("disk", detail)
+    } else {
+        let hint = "make room before the journal cannot grow: then new seats are refused";
+        Finding::warning("disk", detail, hint)
+    }
+}
+
+fn open_files(config: &Config) -> Finding {
+    let wanted = u64::from(config.limits.connections.0 + limits::ADMIN_CONNECTIONS + limits::OTHER_FILES);
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((_, hard)) if hard < wanted => Finding::warning(
+            "open files",
+            format!("at most {hard} may be open here, {wanted} are wanted for all connections"),
+            "raise LimitNOFILE of the service, or lower `connections` under [limits]",
+        ),
+        Ok((_, hard)) => Finding::ok("open files", format!("{wanted} of {hard} are wanted")),
+        Err(error) => Finding::warning("open files", error.to_string(), "look at `ulimit -n`"),
+    }
+}
+
+fn socket(dir: &DataDir, config: &Config, daemon: &Daemon) -> Finding {
+    let (path, _) = match data_socket(dir, &RunArgs::default(), config) {
+        Ok(found) => found,
+        Err(failure) => return Finding::failure("socket", &failure),
+    };
+    match daemon {
+        Daemon::Running(_) => match UnixStream::connect(&path) {
+            Ok(_) => Finding::ok("socket", format!("unix:{} answers", path.display())),
+            Err(error) => Finding::warning(
+                "socket",
+                format!("unix:{} does not answer: {error}", path.display()),
+                "the daemon may have been started with another --socket: see ready.json",
+            ),
+        },
+        Daemon::Down | Daemon::Silent(_) => {
+            Finding::ok("socket", format!("applications will ask at unix:{}", path.display()))
+        }
+    }
+}
+
+fn kernel_clock() -> Finding {
+    match leasehold_clock::read() {
+        Ok(ClockReading { kernel_synced: true, .. }) => {
+            Finding::ok("time service", "the clock is synchronised")
+        }
+        Ok(_) => Finding::warning(
+            "time service",
+            "the kernel's clock is not synchronised: time is taken to be uncertain",
+            "start a time service, such as systemd-timesyncd or chrony",
+        ),
+        Err(error) => Finding::failure(
+            "time service",
+            &Failure::new(Code::Internal, format!("cannot read the clock: {error}"), "check /proc"),
+        ),
+    }
+}
+
+fn clock(status: &StatusAnswer) -> Finding {
+    let clock = &status.clock;
+    let detail = format!("{}, it is about {}", clock.status, clock.best);
+    if clock.status == "SUSPECT" {
+        let hint = "compare with a clock you trust; a bundle of the vendor brings signed time";
+        return Finding::warning("clock", detail, hint);
+    }
+    Finding::ok("clock", detail)
+}
+
+fn trust(dir: &DataDir, status: &StatusAnswer) -> Finding {
+    let cause = status.trust_cause.as_str();
+    let hint =
+        format!("ask the vendor for a new bundle: `{}`", next_command(dir, "request --out request.lh"));
+    match status.trust_state {
+        TrustState::Fresh => Finding::ok("trust", cause),
+        TrustState::Stale | TrustState::Grace => Finding::warning("trust", cause, hint),
+        TrustState::Expired => Finding::failure("trust", &Failure::new(Code::Expired, cause, hint)),
+        _ => Finding::failure("trust", &Failure::new(Code::NodeUnprovisioned, cause, hint)),
+    }
+}
+
+fn issuer(status: &StatusAnswer) -> Finding {
+    let heard = match &status.issuer.last_sync_at {
+        Some(at) => format!("its last word is of {at}"),
+        None => "nothing was heard of it yet".to_owned(),
+    };
+    match status.issuer.reachable {
+        None => Finding::ok("issuer", format!("files are carried to it; {heard}")),
+        Some(true) => Finding::ok("issuer", format!("it answers; {heard}")),
+        Some(false) => Finding::warning(
+            "issuer",
+            format!("it does not answer; {heard}; seats are served on"),
+            "check the way to it: address, proxy, firewall; the log says what was tried",
+        ),
+    }
+}
+
+/// One finding for each thing that ends soon or has ended, or one for all.
+fn expiry(dir: &DataDir) -> Vec<Finding> {
+    let Ok(snapshot) = store::look(dir) else { return Vec::new() };
+    let (Some(ends), Ok(now)) = (snapshot.core.ends(), leasehold_clock::wall()) else { return Vec::new() };
+    let found: Vec<Finding> = named(&ends).filter_map(|(what, end)| ends_soon(&what, end, now)).collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let first = named(&ends).map(|(_, end)| end).min().unwrap_or(UnixMs::MAX);
+    vec![Finding::ok("expiry", format!("nothing ends before {first}"))]
+}
+
+fn named(ends: &Ends) -> impl Iterator<Item = (String, UnixMs)> {
+    let certificate = ("the node's certificate".to_owned(), ends.certificate);
+    let pools = ends.pools.iter().flat_map(|pool| {
+        let grant = (format!("the grant of {} ({})", pool.product, pool.pool), pool.grant);
+        let rows = pool.allocations.iter();
+        let rows = rows.map(|&(id, end)| (format!("the allocation {id} of {}", pool.product), end));
+        std::iter::once(grant).chain(rows)
+    });
+    std::iter::once(certificate).chain(pools)
+}
+
+fn ends_soon(what: &str, end: UnixMs, now: UnixMs) -> Option<Finding> {
+    let hint = "renew with the vendor, then request and import a bundle";
+    if end <= now {
+        let failure = Failure::new(Code::Expired, format!("{what} ended at {end}"), hint);
+        return Some(Finding::failure("expiry", &failure));
+    }
+    (end <= now.plus(limits::EXPIRY_NOTICE_MS))
+        .then(|| Finding::warning("expiry", format!("{what} ends at {end}"), hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use leasehold_cli::checkup::Verdict;
+
+    use super::*;
+
+    #[test]
+    fn notice_is_given_in_time() {
+        let now = UnixMs(1_800_000_000_000);
+        for (in_ms, verdict) in [
+            (-1, Some(Verdict::Failure)),
+            (0, Some(Verdict::Failure)),
+            (1, Some(Verdict::Warning)),
+            (limits::EXPIRY_NOTICE_MS - 1, Some(Verdict::Warning)),
+            (limits::EXPIRY_NOTICE_MS, Some(Verdict::Warning)),
+            (limits::EXPIRY_NOTICE_MS + 1, None),
+        ] {
+            let found = ends_soon("it", now.plus(in_ms), now).map(|finding| finding.verdict());
+            assert_eq!(found, verdict, "{in_ms}");
+        }
+    }
+}
