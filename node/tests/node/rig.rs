@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Rig {
     pub(crate) dir: TempDir,
-    pub(crate) vendor: Vendor,
+    pub(crate) vendor: Arc<Vendor>,
 }
 
 /// What a program said and how it ended.
@@ -33,7 +34,7 @@ pub(crate) struct Done {
 impl Rig {
     /// A directory with the vendor's trust root beside it.
     pub(crate) fn new() -> Self {
-        let rig = Self { dir: tempfile::tempdir().unwrap(), vendor: Vendor::new() };
+        let rig = Self { dir: tempfile::tempdir().unwrap(), vendor: Arc::new(Vendor::new()) };
         fs::write(rig.path("trust-root.lh"), rig.vendor.trust_root()).unwrap();
         fs::write(rig.path("node.toml"), "").unwrap();
         rig

@@ -48,8 +48,17 @@ impl Signer for Key {
 
 impl Vendor {
     pub(crate) fn new() -> Self {
-        let key = Key(SigningKey::from_bytes(&[5; 32]));
-        let realm = Realm { id: RealmId([6; 16]), mode: Mode::Live };
+        Self::with(5, 6)
+    }
+
+    /// Another vendor, who knows the ids of this one.
+    pub(crate) fn of_another_realm() -> Self {
+        Self::with(15, 16)
+    }
+
+    fn with(key: u8, realm: u8) -> Self {
+        let key = Key(SigningKey::from_bytes(&[key; 32]));
+        let realm = Realm { id: RealmId([realm; 16]), mode: Mode::Live };
         let now = wall();
         let root = seal(&realm, &root(&key, realm, now), &[&key]).unwrap();
         Self { key, realm, now, root }
@@ -62,10 +71,21 @@ impl Vendor {
 
     /// The bundle that answers `request` with an allocation of `seats`.
     pub(crate) fn bundle(&self, request: &[u8], serial: u64, seats: u32) -> Vec<u8> {
+        self.bundle_at(request, serial, serial, seats)
+    }
+
+    /// A head of this version, as polls bring it.
+    pub(crate) fn signed_head(&self, version: u64) -> Vec<u8> {
+        self.seal(&self.head(Digest([0; 32]), version)).envelope
+    }
+
+    /// The same, with a head of this version.
+    pub(crate) fn bundle_at(&self, request: &[u8], serial: u64, version: u64, seats: u32) -> Vec<u8> {
         let request = open_request(request, self.realm).unwrap();
         let grant = self.seal(&self.grant());
         let pool = self.seal(&self.pool(grant.digest));
-        let allocation = self.seal(&self.allocation(&request, pool.digest, seats));
+        let allocation = Allocation { seq: 2 * serial, ..self.allocation(&request, pool.digest, seats) };
+        let allocation = self.seal(&allocation);
         let entry =
             |kind: Kind, id, digest| ManifestEntry { subject: (kind.number(), id), serial: 1, digest };
         let entries =
@@ -76,7 +96,7 @@ impl Vendor {
             entries,
             ext: Extensions::NONE,
         });
-        let head = self.seal(&self.head(manifest.digest, serial));
+        let head = self.seal(&self.head(manifest.digest, version));
         let certificate = self.seal(&self.certificate(&request));
         let time = self.seal(&self.time(&request));
         let items = [
