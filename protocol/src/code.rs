@@ -244,6 +244,8 @@ registry! {
     IdempotencyMismatch = 809 "IDEMPOTENCY_MISMATCH" 422 CONFLICT Final "the idempotency key was used for another request";
     ShuttingDown = 810 "SHUTTING_DOWN" 503 CONFLICT Retry "the service is shutting down";
     RateLimited = 811 "RATE_LIMITED" 429 CONFLICT Retry "the caller asks too often";
+    PreconditionFailed = 812 "PRECONDITION_FAILED" 412 CONFLICT Final "it is no longer as the request expects";
+    PreconditionRequired = 813 "PRECONDITION_REQUIRED" 428 CONFLICT Final "the request must say which version it means";
 
     Internal = 900 "INTERNAL" 500 INTERNAL Final "an internal error";
     Unrecognised = 901 "UNRECOGNISED" 500 INTERNAL Final "a newer peer answered with a code unknown here";

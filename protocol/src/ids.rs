@@ -110,6 +110,8 @@ ids! {
     AccountId = "acc";
     /// A node's slice of a pool.
     AllocationId = "alc";
+    /// A key for the issuer's service.
+    ApiKeyId = "apk";
     /// A signed file for one node.
     BundleId = "bdl";
     /// A node certificate.

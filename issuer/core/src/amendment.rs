@@ -88,7 +88,8 @@ fn check_amendable(sold: &GrantState, at: UnixMs, new: &NewAmendment) -> Result<
     require(!sold.is_revoked(at), || revoked(grant.issue.id))?;
     require(new.if_version.is_none_or(|version| version == grant.version), || {
         let detail = format!("grant {} is at version {} by now", grant.issue.id, grant.version);
-        Problem::new(Code::Conflict, detail, "look at the grant again, then decide")
+        Problem::new(Code::PreconditionFailed, detail, "look at the grant again, then decide")
+            .with("version", grant.version)
     })?;
     require(sold.serials.len() < limits::GRANT_VERSIONS, || {
         limit("versions of one grant", limits::GRANT_VERSIONS)

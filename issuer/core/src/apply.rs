@@ -44,6 +44,9 @@ impl State {
             What::AllocationShrunk(shrunk) => self.allocation_shrunk(shrunk),
             What::HeadIssued(head) => self.head_issued(seq, head),
             What::ReceiptTaken(taken) => self.receipt_taken(seq, at, taken),
+            What::ApiKeyCreated(key) | What::ApiKeyRotated(key) | What::ApiKeyDisabled(key) => {
+                self.api_keys.apply(seq, key)
+            }
         }
     }
 

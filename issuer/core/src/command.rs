@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::account::NewAccount;
 use crate::allocation::NewAllocation;
 use crate::amendment::NewAmendment;
+use crate::api_key::{IssuedSecret, NewApiKey};
 use crate::bundle::BundlePlan;
 use crate::cause::Cause;
 use crate::grant::NewGrant;
@@ -83,6 +84,31 @@ pub enum Command {
         /// The bundle.
         #[serde(skip)]
         envelope: Vec<u8>,
+    },
+    /// A key for the service.
+    CreateApiKey {
+        /// What is wished.
+        key: NewApiKey,
+        /// Its secret, made for this try: a repetition is answered with the first one.
+        #[serde(skip)]
+        secret: IssuedSecret,
+    },
+    /// Another secret for a key.
+    RotateApiKey {
+        /// Which, by id or name.
+        key: String,
+        /// The version that is meant; none for whatever it is.
+        version: Option<u32>,
+        /// Its new secret, made for this try.
+        #[serde(skip)]
+        secret: IssuedSecret,
+    },
+    /// No more use of a key.
+    DisableApiKey {
+        /// Which, by id or name.
+        key: String,
+        /// The version that is meant; none for whatever it is.
+        version: Option<u32>,
     },
 }
 

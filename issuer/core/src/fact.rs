@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::Account;
 use crate::allocation::Row;
 use crate::amendment::Amended;
+use crate::api_key::ApiKey;
 use crate::bundle::BundleIssued;
 use crate::cause::Meta;
 use crate::grant::GrantSold;
@@ -64,6 +65,12 @@ pub enum What {
     HeadIssued(Box<Head>),
     /// A node says what it applied and gives back.
     ReceiptTaken(ReceiptTaken),
+    /// A key for the service.
+    ApiKeyCreated(Box<ApiKey>),
+    /// A key has another secret.
+    ApiKeyRotated(Box<ApiKey>),
+    /// A key opens nothing any more.
+    ApiKeyDisabled(Box<ApiKey>),
 }
 
 impl What {
@@ -82,6 +89,9 @@ impl What {
             Self::AllocationShrunk(_) => "allocation_shrunk",
             Self::HeadIssued(_) => "head_issued",
             Self::ReceiptTaken(_) => "receipt_taken",
+            Self::ApiKeyCreated(_) => "api_key_created",
+            Self::ApiKeyRotated(_) => "api_key_rotated",
+            Self::ApiKeyDisabled(_) => "api_key_disabled",
         }
     }
 }

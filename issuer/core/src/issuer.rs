@@ -29,7 +29,9 @@ use crate::revocation::Revoked;
 use crate::root::{FIRST_GENERATION, Initialised, RootPlan};
 use crate::state::State;
 use crate::view::StandingHead;
-use crate::{account, allocation, amendment, grant, head, node, product, receipt, release, revocation};
+use crate::{
+    account, allocation, amendment, api_key, grant, head, node, product, receipt, release, revocation,
+};
 
 /// The issuer: a fold over its journal.
 #[derive(Clone, Debug, Default)]
@@ -40,9 +42,12 @@ pub struct Issuer {
     last_seq: Seq,
 }
 
-/// What a command comes to.
-enum Decided {
+/// What a command would come to.
+#[derive(Clone, Debug)]
+pub enum Preview {
+    /// This would be recorded.
     New(Box<Fact>),
+    /// It was done before under the same idempotency key, by this record.
     Before(Seq),
 }
 
@@ -51,6 +56,10 @@ enum Wanted {
     New(Option<Seq>, What),
     Before(Seq),
 }
+
+/// The clock as it was before a frame, with which [`Issuer::take_back`] undoes the frame's stamp.
+#[derive(Clone, Debug)]
+pub struct ClockBefore(Clock);
 
 impl Issuer {
     /// An issuer before its first record.
@@ -76,6 +85,26 @@ impl Issuer {
     /// Takes a frame's clock fields over, before its records, live and in replay.
     pub fn stamp(&mut self, stamp: &Stamp) {
         self.clock.stamp(stamp);
+    }
+
+    /// What a command would come to now; nothing changes.
+    pub fn preview(
+        &self,
+        now: &ClockReading,
+        entropy: &mut Entropy,
+        input: &Input,
+    ) -> Result<Preview, Problem> {
+        self.decide(now, entropy, &input.cause, &input.command)
+    }
+
+    /// The clock before the stamp of the next frame.
+    pub fn clock_before(&self) -> ClockBefore {
+        ClockBefore(self.clock.clone())
+    }
+
+    /// Undoes the stamp of a frame in which nothing was recorded, and which is therefore not written.
+    pub fn take_back(&mut self, before: ClockBefore) {
+        self.clock = before.0;
     }
 
     /// Lets record `seq` be so: the only mutator beside [`Issuer::stamp`]. An error means that no honest issuer
@@ -181,10 +210,10 @@ impl Issuer {
         self.clock.last_recorded()
     }
 
-    fn take_up(&mut self, decided: Decided, out: &mut Effects) -> Result<(Seq, Reply), Problem> {
+    fn take_up(&mut self, decided: Preview, out: &mut Effects) -> Result<(Seq, Reply), Problem> {
         let fact = match decided {
-            Decided::Before(seq) => return Ok((seq, Reply::DoneBefore { seq })),
-            Decided::New(fact) => fact,
+            Preview::Before(seq) => return Ok((seq, Reply::DoneBefore { seq })),
+            Preview::New(fact) => fact,
         };
         let seq = self.next_seq();
         self.apply(seq, &fact).map_err(|error| {
@@ -204,13 +233,13 @@ impl Issuer {
         entropy: &mut Entropy,
         cause: &Cause,
         command: &Command,
-    ) -> Result<Decided, Problem> {
+    ) -> Result<Preview, Problem> {
         cause.check()?;
         let params = command.fingerprint();
         if let Some(key) = cause.idempotency_key
             && let Some(seq) = self.answered.find(key, params)?
         {
-            return Ok(Decided::Before(seq));
+            return Ok(Preview::Before(seq));
         }
         if !matches!(command, Command::Initialise { .. }) {
             self.state.vendor()?;
@@ -219,7 +248,7 @@ impl Issuer {
         let correlation = entropy.draw();
         let (before, what) = match self.what(at, entropy, cause, command)? {
             Wanted::New(before, what) => (before, what),
-            Wanted::Before(seq) => return Ok(Decided::Before(seq)),
+            Wanted::Before(seq) => return Ok(Preview::Before(seq)),
         };
         let meta = Meta {
             actor: cause.actor.clone(),
@@ -230,7 +259,7 @@ impl Issuer {
             idempotency: cause.idempotency_key.map(|key| Idempotency { key, params }),
             accepted_time: cause.accept_time,
         };
-        Ok(Decided::New(Box::new(Fact { meta, before, what })))
+        Ok(Preview::New(Box::new(Fact { meta, before, what })))
     }
 
     fn what(
@@ -288,6 +317,19 @@ impl Issuer {
             Command::IssueBundle { plan, envelope } => {
                 before = Some(state.node(plan.node)?.since);
                 What::BundleIssued(Box::new(bundle::issue(state, at, plan, envelope)?))
+            }
+            Command::CreateApiKey { key, secret } => {
+                What::ApiKeyCreated(Box::new(api_key::create(state, at, entropy, key, *secret)?))
+            }
+            Command::RotateApiKey { key, version, secret } => {
+                let (since, key) = api_key::rotate(state, key, *version, *secret)?;
+                before = Some(since);
+                What::ApiKeyRotated(Box::new(key))
+            }
+            Command::DisableApiKey { key, version } => {
+                let (since, key) = api_key::disable(state, key, *version)?;
+                before = Some(since);
+                What::ApiKeyDisabled(Box::new(key))
             }
         };
         Ok(Wanted::New(before, what))

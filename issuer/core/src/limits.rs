@@ -1,5 +1,7 @@
 //! Every bound of the issuer's core. Each is tested at limit − 1, limit and limit + 1.
 
+/// API keys, disabled ones included.
+pub const API_KEYS: usize = 10_000;
 /// Levels of the tree of accounts.
 pub const ACCOUNT_DEPTH: usize = 8;
 /// Ids of one account in other systems.

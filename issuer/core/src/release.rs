@@ -2,7 +2,7 @@
 
 use leasehold_protocol::artefact::Released;
 use leasehold_protocol::code::Code;
-use leasehold_protocol::ids::{AllocationId, NodeId};
+use leasehold_protocol::ids::{AccountId, AllocationId, NodeId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::slots::SlotSet;
 use serde::{Deserialize, Serialize};
@@ -24,9 +24,11 @@ pub struct NewShrink {
 /// What a wish to shrink came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shrunk {
+    /// Whose.
+    pub account: AccountId,
     /// Which row.
     pub allocation: AllocationId,
-    /// Whose.
+    /// Whose it is to serve.
     pub node: NodeId,
     /// How many seats the node shall keep; none if nothing is left to wish.
     pub shrink_to: Option<u32>,
@@ -64,7 +66,8 @@ pub(crate) fn shrink(state: &State, new: &NewShrink) -> Result<Shrunk, Problem> 
         let detail = format!("the allocation has {seats} seats, fewer than {}", new.seats);
         invalid(detail, "more seats are given with `allocation create`")
     })?;
-    let shrunk = Shrunk { allocation: row.id, node: row.node, shrink_to: None, freed: SlotSet::EMPTY };
+    let (account, freed) = (row.account, SlotSet::EMPTY);
+    let shrunk = Shrunk { account, allocation: row.id, node: row.node, shrink_to: None, freed };
     let count = seats.saturating_sub(new.seats);
     Ok(match signed {
         _ if count == 0 => shrunk,

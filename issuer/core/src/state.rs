@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::account::{AccountState, ExternalId};
 use crate::allocation::RowState;
+use crate::api_key::ApiKeys;
 use crate::names::Names;
 use crate::node::NodeState;
 use crate::pool::PoolState;
@@ -52,6 +53,7 @@ pub(crate) struct State {
     /// Which row every signed version of a live row is of.
     pub(crate) row_versions: BTreeMap<Digest, AllocationId>,
     pub(crate) revocations: BTreeMap<RevocationId, RevocationState>,
+    pub(crate) api_keys: ApiKeys,
 }
 
 /// Who the issuer signs as.
@@ -173,8 +175,13 @@ impl State {
 
     /// How many levels the tree has down to `account`.
     pub(crate) fn depth_of(&self, account: AccountId) -> usize {
+        self.lineage(account).count()
+    }
+
+    /// `account` and all above it.
+    pub(crate) fn lineage(&self, account: AccountId) -> impl Iterator<Item = AccountId> {
         let parent = |id: &AccountId| self.accounts.get(id).and_then(|account| account.account.parent);
-        std::iter::successors(Some(account), parent).count()
+        std::iter::successors(Some(account), parent)
     }
 
     /// The serial after the `counter`-th.

@@ -1,13 +1,15 @@
 //! What can be read of an issuer.
 
 use leasehold_protocol::artefact::{Grant, Head, Pool, Seats};
-use leasehold_protocol::ids::{GrantId, PoolId, RevocationId};
+use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::ids::{AccountId, GrantId, PoolId, RevocationId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::UnixMs;
 
 use crate::account::Account;
 use crate::allocation::Row;
+use crate::api_key::ApiKey;
 use crate::enrolment::Enrolment;
 use crate::issuer::Issuer;
 use crate::node::{Applied, Node, NodeState, Usage};
@@ -167,6 +169,26 @@ impl Issuer {
             signed: row.signed.is_some(),
             shrink_to: row.shrink_to,
         })
+    }
+
+    /// All API keys, oldest first.
+    pub fn api_keys(&self) -> impl Iterator<Item = &ApiKey> {
+        self.state.api_keys.all()
+    }
+
+    /// The API key that an id or name stands for.
+    pub fn api_key(&self, text: &str) -> Result<&ApiKey, Problem> {
+        self.state.api_keys.find(text).map(|(key, _)| key)
+    }
+
+    /// The active API key whose secret has this SHA-256.
+    pub fn api_key_of(&self, secret: Digest) -> Option<&ApiKey> {
+        self.state.api_keys.of_secret(secret)
+    }
+
+    /// Whether `account` is `root` or below it.
+    pub fn is_within(&self, account: AccountId, root: AccountId) -> bool {
+        self.state.lineage(account).any(|id| id == root)
     }
 
     fn grant_view<'a>(&'a self, sold: &'a GrantState) -> GrantView<'a> {

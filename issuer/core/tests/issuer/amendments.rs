@@ -112,7 +112,7 @@ fn whoever_decided_on_an_older_version_is_told() {
         move |new: &mut NewAmendment| (new.seats, new.if_version) = (Some(Seats::Value(seats)), Some(version))
     };
     amend(&mut rig, to(11, 1)).unwrap();
-    assert_eq!(amend(&mut rig, to(12, 1)).unwrap_err().code, Code::Conflict);
+    assert_eq!(amend(&mut rig, to(12, 1)).unwrap_err().code, Code::PreconditionFailed);
     amend(&mut rig, to(12, 2)).unwrap();
     let unlimited = amend(&mut rig, |new| new.seats = Some(Seats::Unlimited)).unwrap_err();
     assert_eq!(unlimited.code, Code::InvalidRequest);
