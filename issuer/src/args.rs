@@ -3,16 +3,18 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use leasehold_cli::{
-    Failure, GlobalArgs, IdempotencyKey, Instant, MutationArgs, PassphraseArgs, Program, SeatCount, Tz,
-    duration, timezone,
+    Failure, GlobalArgs, IdempotencyKey, MutationArgs, PassphraseArgs, Program, SeatCount, Tz, duration,
+    timezone,
 };
-use leasehold_issuer_core::{Cause, ExternalId, Source};
-use leasehold_protocol::artefact::Seats;
+use leasehold_issuer_core::{Cause, Role, Source};
 
-use crate::ledger::Intent;
-use crate::limits::{AUDIT_RECORDS_DEFAULT, KDF_COST, KDF_COST_DEFAULT};
+use crate::api::{ChangeQuery, Class, External, Format, Moment};
+use crate::backend::{Backend, ChangeHead, RemoteArgs};
+use crate::commit::Intent;
+use crate::entropy::random;
+use crate::limits::{KDF_COST, KDF_COST_DEFAULT};
 
 /// Records what was sold, signs it, and carries it to nodes
 #[derive(Parser, Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct IssuerArgs {
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
     #[command(subcommand)]
     pub(crate) command: Verb,
 }
@@ -39,6 +43,8 @@ impl Program for IssuerArgs {
 pub(crate) enum Verb {
     /// Make a new issuer: its keys, its journal, its trust root
     Init(InitArgs),
+    /// Run as a service: REST over TLS, and the admin socket for commands of this machine
+    Serve(ServeArgs),
     /// Show what the issuer holds and how it sees the time
     Status,
     /// The trust root that everything is verified with
@@ -71,6 +77,9 @@ pub(crate) enum Verb {
     /// Who did what, when and why
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Keys that programs and people elsewhere call the service with
+    #[command(subcommand)]
+    ApiKey(ApiKeyVerb),
     /// Print any artefact, and whether it verifies
     Inspect {
         /// An artefact in any form; - is standard input
@@ -89,19 +98,39 @@ pub(crate) struct ChangeArgs {
     mutation: MutationArgs,
     /// Say that the clock is right: it is T now
     #[arg(long, value_name = "T")]
-    accept_time: Option<Instant>,
+    accept_time: Option<Moment>,
 }
 
 impl ChangeArgs {
-    /// Who acts and why.
+    /// What the request says beside its body. The actor of an issuer elsewhere is the API key.
+    pub(crate) fn head(&self, backend: &Backend) -> Result<ChangeHead, Failure> {
+        let actor = match backend {
+            Backend::Local(..) => Some(self.mutation.actor()),
+            Backend::Remote(_) => self.mutation.actor.clone(),
+        };
+        let idempotency_key = match self.mutation.idempotency_key {
+            Some(key) => key,
+            None => IdempotencyKey(random()?),
+        };
+        Ok(ChangeHead {
+            query: ChangeQuery {
+                validate_only: self.mutation.dry_run,
+                reason: self.mutation.reason.clone(),
+                actor,
+                accept_time: self.accept_time.clone(),
+            },
+            idempotency_key: idempotency_key.to_string(),
+        })
+    }
+
+    /// Who acts and why, where no request is made.
     pub(crate) fn cause(&self) -> Result<Cause, Failure> {
-        let key = |IdempotencyKey(bytes)| leasehold_protocol::api::IdempotencyKey(bytes);
         Ok(Cause {
             actor: self.mutation.actor(),
             source: Source { system: "cli".to_owned(), reference: None },
             reason: self.mutation.reason.clone(),
-            idempotency_key: self.mutation.idempotency_key.map(key),
-            accept_time: self.accept_time.map(|at| at.resolve(None)).transpose()?,
+            idempotency_key: None,
+            accept_time: self.accept_time.as_ref().map(|at| at.resolve(None)).transpose()?,
         })
     }
 
@@ -123,6 +152,16 @@ pub(crate) struct InitArgs {
     pub(crate) kdf_cost: u8,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Listen here; port 0 picks a free one [default: 127.0.0.1:7581]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// The configuration [default: /etc/leasehold/issuer.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -171,7 +210,7 @@ pub(crate) struct AccountCreateArgs {
     pub(crate) timezone: Option<Tz>,
     /// What another system calls it
     #[arg(long, value_name = "SYSTEM:ID", value_parser = external)]
-    pub(crate) external: Vec<ExternalId>,
+    pub(crate) external: Vec<External>,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
 }
@@ -237,10 +276,10 @@ pub(crate) struct GrantCreateArgs {
     pub(crate) overdraft: u32,
     /// Begin: RFC 3339, or a date
     #[arg(long, value_name = "T")]
-    pub(crate) from: Instant,
+    pub(crate) from: Moment,
     /// End (exclusive): RFC 3339, or a date
     #[arg(long, value_name = "T")]
-    pub(crate) to: Instant,
+    pub(crate) to: Moment,
     /// Where dates are meant [default: the account's]
     #[arg(long, value_parser = timezone)]
     pub(crate) timezone: Option<Tz>,
@@ -305,20 +344,10 @@ pub(crate) struct NodeRegisterArgs {
     pub(crate) change: ChangeArgs,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Class {
-    /// Over a network, all the time
-    Online,
-    /// Over a network, now and then
-    Intermittent,
-    /// By files that are carried
-    AirGapped,
-}
-
 #[derive(Subcommand, Debug)]
 pub(crate) enum AllocationVerb {
     /// Give a node seats of a pool
-    Create(AllocationCreateArgs),
+    Create(Box<AllocationCreateArgs>),
     /// List them
     List,
 }
@@ -337,7 +366,7 @@ pub(crate) struct AllocationCreateArgs {
     pub(crate) seats: SeatCount,
     /// Its end, cut to what the grant allows [default: that]
     #[arg(long, value_name = "T")]
-    pub(crate) until: Option<Instant>,
+    pub(crate) until: Option<Moment>,
     /// To the grant's end; needs no contact
     #[arg(long, conflicts_with = "elastic")]
     pub(crate) base: bool,
@@ -379,6 +408,8 @@ pub(crate) struct BundleCreateArgs {
 pub(crate) enum AuditVerb {
     /// Show records
     Query(AuditQueryArgs),
+    /// Write all records to a file
+    Export(AuditExportArgs),
     /// Check the chain, every record and every signature
     Verify {
         /// Check this directory, a copy perhaps [default: the issuer's own]
@@ -387,31 +418,80 @@ pub(crate) enum AuditVerb {
     },
 }
 
+/// Which records
 #[derive(Args, Debug)]
-pub(crate) struct AuditQueryArgs {
+pub(crate) struct AuditFilterArgs {
     /// Only what this actor did
     #[arg(long, value_name = "NAME")]
     pub(crate) by: Option<String>,
+    /// Only what is of this account
+    #[arg(long)]
+    pub(crate) account: Option<String>,
     /// Only records of this kind, for example `grant_created`
     #[arg(long)]
     pub(crate) kind: Option<String>,
     /// Only from then on
     #[arg(long, value_name = "T")]
-    pub(crate) since: Option<Instant>,
+    pub(crate) since: Option<Moment>,
     /// Only before then
     #[arg(long, value_name = "T")]
-    pub(crate) until: Option<Instant>,
-    /// The newest so many of them
-    #[arg(long, value_name = "N", default_value_t = AUDIT_RECORDS_DEFAULT)]
-    pub(crate) limit: usize,
+    pub(crate) until: Option<Moment>,
 }
 
-/// A seat count as the core has it.
-pub(crate) const fn seats(count: SeatCount) -> Seats {
-    match count {
-        SeatCount::Seats(seats) => Seats::Value(seats),
-        SeatCount::Unlimited => Seats::Unlimited,
-    }
+#[derive(Args, Debug)]
+pub(crate) struct AuditQueryArgs {
+    #[command(flatten)]
+    pub(crate) filter: AuditFilterArgs,
+    /// The newest so many of them, up to 100 000 [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AuditExportArgs {
+    #[command(flatten)]
+    pub(crate) filter: AuditFilterArgs,
+    /// How they are written
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    pub(crate) format: Format,
+    /// Where to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ApiKeyVerb {
+    /// Make a key; its secret is shown once
+    Create(ApiKeyCreateArgs),
+    /// List them
+    List,
+    /// Give a key another secret; the old one opens nothing any more
+    Rotate(ApiKeyChangeArgs),
+    /// Close a key for ever
+    Disable(ApiKeyChangeArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ApiKeyCreateArgs {
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: String,
+    /// What it may do
+    #[arg(long, value_parser = role)]
+    pub(crate) role: Role,
+    /// The account that it sees, and those below; for resellers and customers
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ApiKeyChangeArgs {
+    /// Its id or name
+    pub(crate) api_key: String,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 fn kdf_cost(text: &str) -> Result<u8, String> {
@@ -419,7 +499,12 @@ fn kdf_cost(text: &str) -> Result<u8, String> {
     text.parse().ok().filter(|cost| KDF_COST.contains(cost)).ok_or_else(refused)
 }
 
-fn external(text: &str) -> Result<ExternalId, String> {
+fn role(text: &str) -> Result<Role, String> {
+    let names = || Role::ALL.map(Role::name).join(", ");
+    Role::ALL.into_iter().find(|role| role.name() == text).ok_or_else(|| format!("the roles are {}", names()))
+}
+
+fn external(text: &str) -> Result<External, String> {
     let (system, id) = text.split_once(':').ok_or("an external id is SYSTEM:ID, for example crm:4711")?;
-    Ok(ExternalId { system: system.to_owned(), id: id.to_owned() })
+    Ok(External { system: system.to_owned(), id: id.to_owned() })
 }

@@ -1,20 +1,20 @@
 //! What every command is given.
 
 use leasehold_cli::{Failure, Output, PassphraseArgs, Side, default_data_dir};
-use leasehold_issuer_core::Issuer;
-use leasehold_protocol::code::Code;
-use leasehold_protocol::keys::Signer as _;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::args::IssuerArgs;
-use crate::signing::Keys;
+use crate::args::{ChangeArgs, IssuerArgs};
+use crate::backend::{Backend, Call};
 use crate::state_dir::StateDir;
 
-/// Where the state is, where answers go, and where the passphrase comes from.
+/// Where the issuer is, where answers go, and where the passphrase comes from.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) output: Output,
     pub(crate) dir: StateDir,
     pub(crate) passphrase: PassphraseArgs,
+    pub(crate) backend: Backend,
     named_dir: bool,
 }
 
@@ -24,27 +24,28 @@ impl Context {
             Some(dir) => dir.clone(),
             None => default_data_dir(Side::Issuer)?,
         };
-        Ok(Self {
-            output,
-            dir: StateDir::new(dir),
-            passphrase: args.passphrase.clone(),
-            named_dir: args.data.is_some(),
-        })
+        let dir = StateDir::new(dir);
+        let backend = match args.remote.remote()? {
+            Some(remote) => Backend::Remote(remote),
+            None => Backend::Local(dir.clone(), args.passphrase.clone()),
+        };
+        let passphrase = args.passphrase.clone();
+        Ok(Self { output, dir, passphrase, backend, named_dir: args.data.is_some() })
     }
 
-    /// The secret keys of `issuer`; asks for the passphrase if no file has it.
-    pub(crate) fn unlock(&self, issuer: &Issuer) -> Result<Keys, Failure> {
-        let path = self.dir.keys();
-        let keys = Keys::unlock(&path, &self.passphrase.existing()?)?;
-        let online = keys.online().public_key().id();
-        if issuer.trust_root().is_some_and(|trust| trust.root().key(online).is_some()) {
-            return Ok(keys);
-        }
-        Err(Failure::new(
-            Code::ConfigInvalid,
-            format!("{} holds the keys of another issuer", path.display()),
-            "put the key file of this issuer back",
-        ))
+    /// Reads a document.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str, query: &impl Serialize) -> Result<T, Failure> {
+        self.backend.call(Call::get(path, query))
+    }
+
+    /// Makes a change.
+    pub(crate) fn change<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        args: &ChangeArgs,
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        self.backend.call(Call::change(path, &args.head(&self.backend)?, body))
     }
 
     /// A command of this program as it is typed for the same state.

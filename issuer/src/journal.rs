@@ -2,7 +2,6 @@
 
 use leasehold_cli::Failure;
 use leasehold_issuer_core::{Fact, Issuer};
-use leasehold_journal::file::ReadOnly;
 use leasehold_journal::{Frame, JournalError};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::seq::Seq;
@@ -11,16 +10,6 @@ use crate::state_dir::StateDir;
 
 /// Name of the kind of journal that an issuer keeps.
 pub(crate) const KIND: &str = "issuer";
-
-/// The state after all durable records, without the lock; also beside a process that writes.
-pub(crate) fn read(dir: &StateDir) -> Result<(Issuer, ReadOnly), Failure> {
-    let journal = ReadOnly::open(&dir.journal()).map_err(|error| failure(dir, &error))?;
-    let issuer = replay(journal.read(Seq::NONE)).map_err(|error| failure(dir, &error))?;
-    if issuer.trust_root().is_none() {
-        return Err(dir.not_initialised());
-    }
-    Ok((issuer, journal))
-}
 
 /// The state after `frames`.
 pub(crate) fn replay(

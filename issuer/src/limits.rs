@@ -1,4 +1,6 @@
-//! The bounds of this program.
+//! The bounds of this program. Each is tested at limit − 1, limit and limit + 1.
+
+use std::time::Duration;
 
 /// Costs of the key derivation that may be chosen: 2ᴺ rounds of scrypt.
 pub(crate) const KDF_COST: std::ops::RangeInclusive<u8> = 10..=22;
@@ -8,3 +10,48 @@ pub(crate) const KDF_COST_DEFAULT: u8 = 18;
 pub(crate) const KEY_FILE_BYTES: usize = 4096;
 /// Records that an audit query shows when nobody says how many.
 pub(crate) const AUDIT_RECORDS_DEFAULT: usize = 1000;
+/// Records that one audit query shows at most; an export has no such bound.
+pub(crate) const AUDIT_RECORDS: usize = 100_000;
+
+/// Requests that wait for the writer; one more is `OVERLOADED`.
+pub(crate) const INBOX: usize = 4096;
+/// Orders of one frame.
+pub(crate) const FRAME_ORDERS: usize = 1024;
+/// A frame of as many bytes takes no more orders: a bundle of the largest size still fits.
+pub(crate) const FRAME_BYTES_SOFT: usize =
+    leasehold_journal::limits::FRAME_BYTES - leasehold_protocol::limits::LARGE_ENVELOPE_BYTES - 1024 * 1024;
+/// The writer looks at the clock at least this often.
+pub(crate) const WAKE: Duration = Duration::from_secs(5);
+/// A service manager that watches is told at most this often that the writer still turns.
+pub(crate) const WATCHDOG_MS: i64 = 1000;
+/// For the answer of the writer.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Things on one page of a list when nobody says how many.
+pub(crate) const PAGE_DEFAULT: usize = 50;
+/// Things on one page of a list.
+pub(crate) const PAGE: usize = 1000;
+/// Bytes of an `Idempotency-Key`.
+pub(crate) const IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// Bytes of an answer that a command reads.
+pub(crate) const ANSWER_BYTES: usize = 1024 * 1024 * 1024;
+/// Requests that read the whole journal at once; more wait.
+pub(crate) const JOURNAL_READERS: usize = 2;
+/// How long a command waits for another process.
+pub(crate) const DAEMON_TIMEOUT: Duration = Duration::from_mins(5);
+/// Bytes of a file with the secret of an API key.
+pub(crate) const API_KEY_FILE_BYTES: usize = 4096;
+/// Connections over TLS. At the cap no more are accepted until one ends.
+pub(crate) const CONNECTIONS: u32 = 12_000;
+/// Connections of the admin socket: a reserve that the network cannot use up.
+pub(crate) const ADMIN_CONNECTIONS: u32 = 64;
+/// Between the signal to end and the end, for requests under way.
+pub(crate) const DRAIN: Duration = Duration::from_secs(8);
+/// For tasks that do not end by themselves after that.
+pub(crate) const ABANDON: Duration = Duration::from_secs(1);
+/// Bytes of the configuration file.
+pub(crate) const CONFIG_BYTES: usize = 1024 * 1024;
+/// For a head that changes, at most.
+pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(30);
+/// Sealed heads that are kept.
+pub(crate) const KEPT_HEADS: usize = 10_000;

@@ -4,24 +4,34 @@
 //! makes every record durable before anybody sees what it says. It decides nothing. Secret keys are in `signing` and
 //! nowhere else; no command that does not sign needs the passphrase.
 
+mod api;
 mod args;
+mod audit_check;
 mod audit_record;
+mod backend;
 mod commands;
+mod commit;
 mod context;
+mod entropy;
 mod journal;
-mod ledger;
+mod keyring;
 mod limits;
+mod serve;
 mod signing;
 mod state_dir;
+mod store;
+mod writer;
 
 use std::process::ExitCode;
 
 use args::IssuerArgs;
 use context::Context;
+use leasehold_cli::Program as _;
 
 fn main() -> ExitCode {
     leasehold_cli::run(|args: IssuerArgs, output| {
+        let global = args.global();
         let context = Context::new(&args, output)?;
-        commands::run(&context, args.command)
+        commands::run(&context, args.command, global)
     })
 }

@@ -33,6 +33,16 @@ impl StateDir {
         self.0.join("trust-root.lh")
     }
 
+    /// Where a daemon answers the commands of this machine.
+    pub(crate) fn admin_socket(&self) -> PathBuf {
+        self.0.join("admin.sock")
+    }
+
+    /// Where a daemon says what it listens to, while it runs.
+    pub(crate) fn ready_file(&self) -> PathBuf {
+        self.0.join("ready.json")
+    }
+
     /// `init` writes the trust root last: without a journal beside it, an issuer was lost, and none is beginning.
     pub(crate) fn check_not_lost(&self) -> Result<(), Failure> {
         let there = |path: PathBuf| path.symlink_metadata().is_ok();

@@ -1,13 +1,12 @@
 //! `account`: customers.
 
 use leasehold_cli::{Exit, Failure, People};
-use leasehold_issuer_core::{Account, Command, NewAccount, What};
-use serde_json::{Value, json};
 
-use super::{change, mark, odd_fact, verb};
+use super::pages;
+use crate::api::{AccountCreate, AccountCreated, AccountDocument, AccountList, Changed, ReadQuery};
 use crate::args::{AccountCreateArgs, AccountVerb};
+use crate::backend::segment;
 use crate::context::Context;
-use crate::journal;
 
 pub(super) fn run(context: &Context, verb: AccountVerb) -> Result<Exit, Failure> {
     match verb {
@@ -18,58 +17,43 @@ pub(super) fn run(context: &Context, verb: AccountVerb) -> Result<Exit, Failure>
 }
 
 fn create(context: &Context, args: AccountCreateArgs) -> Result<Exit, Failure> {
-    let new = NewAccount {
+    let name = args.name.clone();
+    let new = AccountCreate {
         name: args.name,
         parent: args.parent,
         region: args.region,
         timezone: args.timezone.map(|timezone| timezone.name().to_owned()),
         external: args.external,
     };
-    let done = change(context, &args.change, Command::CreateAccount(new))?;
-    let What::AccountCreated(account) = &done.fact.what else { return Err(odd_fact()) };
-    let made = verb(done.intent, "made", "would make");
-    let people =
-        People::sentence(format!("{made} account {} ({})", account.id, account.name)).next(context.command(
-            &format!("grant create --account {} --product SKU --seats N --from T --to T", account.id),
-        ));
-    let document = mark(json!({"account_id": account.id}), done.intent);
-    context.output.answer(&document, &people).map(|()| Exit::DONE)
+    let answer: Changed<AccountCreated> = context.change("/v1/accounts", &args.change, &new)?;
+    let (made, id) = (answer.verb("made", "would make"), answer.body.account_id);
+    let next = format!("grant create --account {id} --product SKU --seats N --from T --to T");
+    let people = People::sentence(format!("{made} account {id} ({name})")).next(context.command(&next));
+    context.output.answer(&answer, &people).map(|()| Exit::DONE)
 }
 
 fn list(context: &Context) -> Result<Exit, Failure> {
-    let (issuer, _) = journal::read(&context.dir)?;
-    let documents: Vec<Value> = issuer.accounts().map(document).collect();
-    let rows = issuer.accounts().map(|account| {
+    let accounts = pages::all::<AccountList>(context, "/v1/accounts", None)?;
+    let rows = accounts.iter().map(|account| {
         let parent = account.parent.map_or_else(String::new, |parent| parent.to_string());
-        [account.id.to_string(), account.name.clone(), parent]
+        [account.account_id.to_string(), account.name.clone(), parent]
     });
     let people = People::table(["account", "name", "parent"], rows);
-    context.output.answer(&json!({"accounts": documents}), &people).map(|()| Exit::DONE)
+    context.output.answer(&AccountList { accounts, next_page_token: None }, &people).map(|()| Exit::DONE)
 }
 
 fn show(context: &Context, name: &str) -> Result<Exit, Failure> {
-    let (issuer, _) = journal::read(&context.dir)?;
-    let account = issuer.account(name)?;
+    let account: AccountDocument =
+        context.get(&format!("/v1/accounts/{}", segment(name)), &ReadQuery::default())?;
     let external: Vec<String> =
         account.external.iter().map(|id| format!("{}:{}", id.system, id.id)).collect();
     let people = People::facts([
-        ("account", account.id.to_string()),
+        ("account", account.account_id.to_string()),
         ("name", account.name.clone()),
         ("parent", account.parent.map_or_else(String::new, |parent| parent.to_string())),
         ("region", account.region.clone().unwrap_or_default()),
         ("time zone", account.timezone.clone().unwrap_or_default()),
         ("external ids", external.join(", ")),
     ]);
-    context.output.answer(&document(account), &people).map(|()| Exit::DONE)
-}
-
-fn document(account: &Account) -> Value {
-    json!({
-        "account_id": account.id,
-        "name": account.name,
-        "parent": account.parent,
-        "region": account.region,
-        "timezone": account.timezone,
-        "external": account.external,
-    })
+    context.output.answer(&account, &people).map(|()| Exit::DONE)
 }

@@ -7,19 +7,26 @@ use leasehold_protocol::armour::armour;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::{Mode, Realm, RealmId, seal};
 use leasehold_protocol::keys::Signer as _;
+use leasehold_protocol::problem::Problem;
 use leasehold_protocol::trust_root::TrustRoot;
 use serde_json::json;
 
-use super::{mark, odd_fact};
+use crate::api::odd_fact;
 use crate::args::InitArgs;
+use crate::backend::Backend;
+use crate::commit::{Done, Intent, Planned, Turn, carry_out, problem};
 use crate::context::Context;
-use crate::ledger::{Done, Intent, Ledger, entropy, random};
+use crate::entropy::{entropy, random};
 use crate::signing::Keys;
+use crate::store::Store;
 
 pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
+    if let Backend::Remote(_) = context.backend {
+        return Err(Failure::usage("an issuer is made where it will be", "leave --url out"));
+    }
     context.dir.check_not_lost()?;
     let exists = context.dir.journal().symlink_metadata().is_ok();
-    if exists && Ledger::open_any(&context.dir)?.issuer().trust_root().is_some() {
+    if exists && open(context)?.issuer.trust_root().is_some() {
         return Err(exists_already(context));
     }
     let passphrase = context.passphrase.chosen()?;
@@ -28,13 +35,18 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     }
     files::make_private_dir(context.dir.path())?;
     let keys = keys(context, &passphrase, args.kdf_cost)?;
-    let ledger = if exists {
-        Ledger::open_any(&context.dir)?
+    let store = if exists {
+        open(context)?
     } else {
-        Ledger::create(&context.dir, RealmId(random()?))?
+        Store::create(&context.dir, &context.passphrase, RealmId(random()?))?
     };
-    let done = initialise(ledger, &keys, args)?;
+    let done = initialise(store, &keys, args)?;
     answer(context, &keys, &done)
+}
+
+/// The journal of an earlier try.
+fn open(context: &Context) -> Result<Store, Failure> {
+    Store::open_any(&context.dir, &context.passphrase)
 }
 
 /// The keys of an earlier try, or new ones.
@@ -48,9 +60,8 @@ fn keys(context: &Context, passphrase: &Passphrase, kdf_cost: u8) -> Result<Keys
     Ok(keys)
 }
 
-fn initialise(ledger: Ledger, keys: &Keys, args: &InitArgs) -> Result<Done, Failure> {
-    let cause = args.change.cause()?;
-    let realm = Realm { id: ledger.realm(), mode: mode(args) };
+fn initialise(mut store: Store, keys: &Keys, args: &InitArgs) -> Result<Done, Failure> {
+    let realm = Realm { id: store.realm(), mode: mode(args) };
     let plan = RootPlan {
         realm: realm.id,
         realm_name: realm_name(args),
@@ -59,21 +70,25 @@ fn initialise(ledger: Ledger, keys: &Keys, args: &InitArgs) -> Result<Done, Fail
         online_key: keys.online().public_key(),
         tls_key: keys.tls_public_key(),
     };
-    let turn = ledger.begin()?;
-    let root = turn.issuer().plan_root(&turn.now, &mut entropy()?, &cause, &plan)?;
-    let sealed = seal(&realm, &root, &[keys.root()]).map_err(|error| {
-        Failure::new(Code::Internal, error.to_string(), "this is a fault of the program: report it")
-    })?;
-    turn.commit(cause, Command::Initialise { root: sealed.envelope }, Intent::Do)
+    let plan = |turn: &mut Turn<'_>| {
+        let mut entropy = entropy().map_err(problem)?;
+        let root = turn.issuer.plan_root(turn.now, &mut entropy, turn.cause, &plan)?;
+        let sealed = seal(&realm, &root, &[keys.root()]).map_err(|error| {
+            let hint = "this is a fault of the program: report it";
+            Problem::new(Code::Internal, error.to_string(), hint)
+        })?;
+        Ok(Planned::Command(Command::Initialise { root: sealed.envelope }))
+    };
+    carry_out(&mut store, args.change.cause()?, Intent::Do, plan)
 }
 
 fn answer(context: &Context, keys: &Keys, done: &Done) -> Result<Exit, Failure> {
-    let What::Initialised(initialised) = &done.fact.what else { return Err(odd_fact()) };
+    let What::Initialised(initialised) = &done.fact.what else { return Err(odd_fact().into()) };
     let text = armour(&initialised.root.0)
         .map_err(|error| Failure::new(Code::Internal, error.to_string(), "this is a fault of the program"))?;
     let path = context.dir.trust_root();
     files::write(&path, text.as_bytes(), Access::Everyone, Existing::Replace)?;
-    let trust = TrustRoot::pin(&initialised.root.0).map_err(|_| odd_fact())?;
+    let trust = TrustRoot::pin(&initialised.root.0).map_err(|_| Failure::from(odd_fact()))?;
     let document = json!({
         "realm": trust.realm().id,
         "realm_name": trust.root().realm_name,
@@ -96,9 +111,9 @@ fn answer(context: &Context, keys: &Keys, done: &Done) -> Result<Exit, Failure> 
 
 fn would_make(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
     let dir = context.dir.path().display();
-    let document = json!({"realm_name": realm_name(args), "mode": mode(args)});
+    let document = json!({"realm_name": realm_name(args), "mode": mode(args), "dry_run": true});
     let people = People::sentence(format!("would make issuer {:?} in {dir}", realm_name(args)));
-    context.output.answer(&mark(document, Intent::DryRun), &people).map(|()| Exit::DONE)
+    context.output.answer(&document, &people).map(|()| Exit::DONE)
 }
 
 fn realm_name(args: &InitArgs) -> String {

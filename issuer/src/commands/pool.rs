@@ -1,13 +1,12 @@
 //! `pool`: floating seats of grants.
 
 use leasehold_cli::{Exit, Failure, People, duration};
-use leasehold_issuer_core::PoolView;
-use serde_json::{Value, json};
 
-use super::{seats_json, seats_text};
+use super::pages;
+use crate::api::{PoolDocument, PoolList, ReadQuery};
 use crate::args::PoolVerb;
+use crate::backend::segment;
 use crate::context::Context;
-use crate::journal;
 
 pub(super) fn run(context: &Context, verb: &PoolVerb) -> Result<Exit, Failure> {
     match verb {
@@ -17,55 +16,37 @@ pub(super) fn run(context: &Context, verb: &PoolVerb) -> Result<Exit, Failure> {
 }
 
 fn list(context: &Context) -> Result<Exit, Failure> {
-    let (issuer, _) = journal::read(&context.dir)?;
-    let documents: Vec<Value> = issuer.pools().map(document).collect();
-    let rows = issuer.pools().map(|view| {
+    let pools = pages::all::<PoolList>(context, "/v1/pools", None)?;
+    let rows = pools.iter().map(|pool| {
         [
-            view.pool.issue.id.to_string(),
-            view.sku.to_owned(),
-            seats_text(view.pool.seats),
-            view.allocated.to_string(),
-            free_text(view),
+            pool.pool_id.to_string(),
+            pool.product.clone(),
+            pool.seats.to_string(),
+            pool.allocated.to_string(),
+            free(pool),
         ]
     });
     let people = People::table(["pool", "product", "seats", "allocated", "free"], rows);
-    context.output.answer(&json!({"pools": documents}), &people).map(|()| Exit::DONE)
+    context.output.answer(&PoolList { pools, next_page_token: None }, &people).map(|()| Exit::DONE)
 }
 
 fn show(context: &Context, name: &str) -> Result<Exit, Failure> {
-    let (issuer, _) = journal::read(&context.dir)?;
-    let view = issuer.pool(name)?;
+    let pool: PoolDocument = context.get(&format!("/v1/pools/{}", segment(name)), &ReadQuery::default())?;
     let people = People::facts([
-        ("pool", view.pool.issue.id.to_string()),
-        ("product", view.sku.to_owned()),
-        ("grant", view.pool.grant.to_string()),
-        ("account", view.pool.account.to_string()),
-        ("seats", seats_text(view.pool.seats)),
-        ("overdraft", view.pool.overdraft.to_string()),
-        ("allocated", view.allocated.to_string()),
-        ("free", free_text(view)),
-        ("longest lease", duration::show(view.pool.ttl.max_ms)),
+        ("pool", pool.pool_id.to_string()),
+        ("product", pool.product.clone()),
+        ("grant", pool.grant_id.to_string()),
+        ("account", pool.account_id.to_string()),
+        ("seats", pool.seats.to_string()),
+        ("overdraft", pool.overdraft.to_string()),
+        ("allocated", pool.allocated.to_string()),
+        ("free", free(&pool)),
+        ("longest lease", duration::show(pool.ttl.max_ms)),
     ]);
-    let next = format!("allocation create --pool {} --node NODE --seats N", view.pool.issue.id);
-    context.output.answer(&document(view), &people.next(context.command(&next))).map(|()| Exit::DONE)
+    let next = format!("allocation create --pool {} --node NODE --seats N", pool.pool_id);
+    context.output.answer(&pool, &people.next(context.command(&next))).map(|()| Exit::DONE)
 }
 
-fn free_text(view: PoolView<'_>) -> String {
-    view.free.map_or_else(|| "unlimited".to_owned(), |free| free.to_string())
-}
-
-fn document(view: PoolView<'_>) -> Value {
-    let pool = view.pool;
-    json!({
-        "pool_id": pool.issue.id,
-        "grant_id": pool.grant,
-        "account_id": pool.account,
-        "product": view.sku,
-        "seats": seats_json(pool.seats),
-        "overdraft": pool.overdraft,
-        "allocated": view.allocated,
-        "free": view.free,
-        "ttl": pool.ttl,
-        "borrow": pool.borrow,
-    })
+fn free(pool: &PoolDocument) -> String {
+    pool.free.map_or_else(|| "unlimited".to_owned(), |free| free.to_string())
 }

@@ -1,13 +1,12 @@
 //! `product`: what is sold.
 
 use leasehold_cli::{Exit, Failure, People};
-use leasehold_issuer_core::{Command, NewProduct, What};
-use serde_json::json;
 
-use super::{change, mark, odd_fact, verb};
+use super::pages;
+use crate::api::{Changed, ProductCreate, ProductCreated, ProductDocument, ProductList, ReadQuery};
 use crate::args::{ProductCreateArgs, ProductVerb};
+use crate::backend::segment;
 use crate::context::Context;
-use crate::journal;
 
 pub(super) fn run(context: &Context, verb: ProductVerb) -> Result<Exit, Failure> {
     match verb {
@@ -18,34 +17,32 @@ pub(super) fn run(context: &Context, verb: ProductVerb) -> Result<Exit, Failure>
 }
 
 fn create(context: &Context, args: ProductCreateArgs) -> Result<Exit, Failure> {
-    let new = NewProduct { sku: args.sku, features: args.feature };
-    let done = change(context, &args.change, Command::CreateProduct(new))?;
-    let What::ProductCreated(product) = &done.fact.what else { return Err(odd_fact()) };
-    let made = verb(done.intent, "made", "would make");
-    let next = format!("grant create --account ACCOUNT --product {} --seats N --from T --to T", product.sku);
-    let people = People::sentence(format!("{made} product {} ({})", product.id, product.sku))
-        .next(context.command(&next));
-    let document = mark(json!({"product_id": product.id, "sku": product.sku}), done.intent);
-    context.output.answer(&document, &people).map(|()| Exit::DONE)
+    let new = ProductCreate { sku: args.sku, features: args.feature };
+    let answer: Changed<ProductCreated> = context.change("/v1/products", &args.change, &new)?;
+    let made = answer.verb("made", "would make");
+    let ProductCreated { product_id, sku } = &answer.body;
+    let next = format!("grant create --account ACCOUNT --product {sku} --seats N --from T --to T");
+    let people =
+        People::sentence(format!("{made} product {product_id} ({sku})")).next(context.command(&next));
+    context.output.answer(&answer, &people).map(|()| Exit::DONE)
 }
 
 fn list(context: &Context) -> Result<Exit, Failure> {
-    let (issuer, _) = journal::read(&context.dir)?;
-    let documents: Vec<_> = issuer.products().collect();
-    let rows = issuer
-        .products()
-        .map(|product| [product.id.to_string(), product.sku.clone(), product.features.join(",")]);
+    let products = pages::all::<ProductList>(context, "/v1/products", None)?;
+    let rows = products
+        .iter()
+        .map(|product| [product.product_id.to_string(), product.sku.clone(), product.features.join(",")]);
     let people = People::table(["product", "sku", "features"], rows);
-    context.output.answer(&json!({"products": documents}), &people).map(|()| Exit::DONE)
+    context.output.answer(&ProductList { products, next_page_token: None }, &people).map(|()| Exit::DONE)
 }
 
 fn show(context: &Context, name: &str) -> Result<Exit, Failure> {
-    let (issuer, _) = journal::read(&context.dir)?;
-    let product = issuer.product(name)?;
+    let product: ProductDocument =
+        context.get(&format!("/v1/products/{}", segment(name)), &ReadQuery::default())?;
     let people = People::facts([
-        ("product", product.id.to_string()),
+        ("product", product.product_id.to_string()),
         ("sku", product.sku.clone()),
         ("features", product.features.join(", ")),
     ]);
-    context.output.answer(product, &people).map(|()| Exit::DONE)
+    context.output.answer(&product, &people).map(|()| Exit::DONE)
 }

@@ -4,29 +4,29 @@ use std::path::Path;
 
 use leasehold_cli::files::{self, Access, Existing};
 use leasehold_cli::{Exit, Failure, People, rfc3339};
-use leasehold_protocol::armour::armour;
+use leasehold_protocol::armour::unarmour;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::inspect::describe;
 use leasehold_protocol::trust_root::TrustRoot;
 use serde_json::json;
 
-use super::odd_fact;
+use crate::api::ReadQuery;
 use crate::args::TrustVerb;
+use crate::backend::Call;
 use crate::context::Context;
-use crate::journal;
 
 pub(super) fn run(context: &Context, verb: &TrustVerb) -> Result<Exit, Failure> {
-    let (issuer, _) = journal::read(&context.dir)?;
-    let trust = issuer.trust_root().ok_or_else(odd_fact)?;
+    let text = context.backend.fetch(Call::get("/v1/trust-root.lh", &ReadQuery::default()))?;
+    let envelope = unarmour(&text).map_err(|error| no_root(&error))?;
+    let trust = TrustRoot::pin(&envelope).map_err(|error| no_root(&error))?;
     match verb {
-        TrustVerb::Export { file } => export(context, trust, file),
-        TrustVerb::Show => show(context, trust),
+        TrustVerb::Export { file } => export(context, &trust, &text, file),
+        TrustVerb::Show => show(context, &trust),
     }
 }
 
-fn export(context: &Context, trust: &TrustRoot, file: &Path) -> Result<Exit, Failure> {
-    let text = armour(trust.root().envelope()).map_err(|error| internal(&error))?;
-    files::write(file, text.as_bytes(), Access::Everyone, Existing::Replace)?;
+fn export(context: &Context, trust: &TrustRoot, text: &[u8], file: &Path) -> Result<Exit, Failure> {
+    files::write(file, text, Access::Everyone, Existing::Replace)?;
     let document = json!({
         "trust_root": file,
         "version": trust.root().version,
@@ -44,7 +44,7 @@ fn export(context: &Context, trust: &TrustRoot, file: &Path) -> Result<Exit, Fai
 
 fn show(context: &Context, trust: &TrustRoot) -> Result<Exit, Failure> {
     let root = trust.root();
-    let document = describe(root.envelope(), Some(trust)).map_err(|error| internal(&error))?;
+    let document = describe(root.envelope(), Some(trust)).map_err(|error| no_root(&error))?;
     let people = People::facts([
         ("realm", format!("{} ({})", root.realm_name, root.realm)),
         ("mode", format!("{:?}", root.mode).to_lowercase()),
@@ -57,6 +57,7 @@ fn show(context: &Context, trust: &TrustRoot) -> Result<Exit, Failure> {
     context.output.answer(&document, &people).map(|()| Exit::DONE)
 }
 
-fn internal(error: &dyn std::error::Error) -> Failure {
-    Failure::new(Code::Internal, error.to_string(), "this is a fault of the program: report it")
+fn no_root(error: &dyn std::error::Error) -> Failure {
+    let detail = format!("the issuer's trust root cannot be read: {error}");
+    Failure::new(Code::Internal, detail, "this is a fault of the program: report it")
 }

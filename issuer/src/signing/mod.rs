@@ -1,6 +1,7 @@
 //! The only holder of secret keys. They come out of one encrypted file, are wiped from memory when dropped, and never
 //! print; what leaves this module is signatures, public keys and join codes.
 
+mod api_secret;
 mod bundle;
 mod key_file;
 
@@ -11,20 +12,28 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use leasehold_cli::{Failure, Passphrase};
 use leasehold_issuer_core::IssuedJoin;
+use leasehold_net::TlsKey;
 use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
+use leasehold_protocol::envelope::Mode;
 use leasehold_protocol::join_code::JoinCode;
 use leasehold_protocol::keys::{PublicKey, PublicKeyBytes, Signer, SignerFailed};
 use leasehold_protocol::request::JoinSecret;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::ledger::random;
+use crate::api::PageKey;
+use crate::entropy::random;
 
+pub(crate) use api_secret::{ApiSecret, prefix};
 pub(crate) use bundle::seal_bundle;
 
 /// `SubjectPublicKeyInfo` of an Ed25519 key before the key itself (RFC 8410).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// PKCS#8 of an Ed25519 key before the secret itself (RFC 8410).
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 /// The secret keys of an issuer.
 pub(crate) struct Keys {
@@ -75,6 +84,18 @@ impl Keys {
         self.tls.public_key()
     }
 
+    /// The same with its secret, for the service.
+    pub(crate) fn tls_key(&self) -> Result<TlsKey, Failure> {
+        let der = Zeroizing::new([&PKCS8_PREFIX[..], &self.tls.secret_bytes()[..]].concat());
+        TlsKey::from_pkcs8(&der).map_err(|error| {
+            Failure::new(
+                Code::Internal,
+                format!("the TLS key is unfit: {error}"),
+                "put a copy of the key file back",
+            )
+        })
+    }
+
     /// A new join code for a node.
     pub(crate) fn new_join(&self) -> Result<IssuedJoin, Failure> {
         let nonce = random()?;
@@ -83,12 +104,19 @@ impl Keys {
 
     /// The secret of the join code that was issued with `nonce`: HMAC-SHA256 of the join key, 16 bytes.
     pub(crate) fn join_secret(&self, nonce: [u8; 16]) -> JoinSecret {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.join).expect("HMAC takes keys of any length");
-        mac.update(b"LH1-join-secret");
-        mac.update(&nonce);
         let mut secret = [0; 16];
-        secret.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        secret.copy_from_slice(&self.derive(b"LH1-join-secret", &nonce)[..16]);
         JoinSecret(secret)
+    }
+
+    /// The secret of the API key that was issued with `nonce`: HMAC-SHA256 of the join key. Nobody needs to keep it.
+    pub(crate) fn api_secret(&self, mode: Mode, nonce: [u8; 16]) -> ApiSecret {
+        ApiSecret::new(mode, &self.derive(b"LH1-api-key", &nonce))
+    }
+
+    /// What page tokens are sealed with.
+    pub(crate) fn page_key(&self) -> PageKey {
+        PageKey::new(self.derive(b"LH1-page-token", &[]))
     }
 
     /// The join code as it is told to a customer.
@@ -96,6 +124,13 @@ impl Keys {
         let key = self.tls.public_key().bytes().0;
         let spki = Sha256::new().chain_update(SPKI_PREFIX).chain_update(key).finalize();
         JoinCode { secret: self.join_secret(nonce), issuer_key: SpkiDigest(spki.into()) }
+    }
+
+    fn derive(&self, purpose: &[u8], nonce: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.join).expect("HMAC takes keys of any length");
+        mac.update(purpose);
+        mac.update(nonce);
+        mac.finalize().into_bytes().into()
     }
 }
 

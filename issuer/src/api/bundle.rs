@@ -1,0 +1,140 @@
+//! `/v1/bundles`: requests of nodes in, bundles for them out. The same request is answered with the same bytes.
+
+use axum::extract::State;
+use leasehold_issuer_core::{BundleIssued, Command, JoinCheck, What};
+use leasehold_net::Refusal;
+use leasehold_net::body::ArtefactBody;
+use leasehold_protocol::armour::unarmour;
+use leasehold_protocol::artefact::Head;
+use leasehold_protocol::bytes::{Bytes, Digest};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::envelope::{SealError, seal};
+use leasehold_protocol::ids::{BundleId, NodeId};
+use leasehold_protocol::problem::Problem;
+use leasehold_protocol::request::open_request;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::permission::Action;
+use super::problem::{Refusals, odd_fact};
+use super::{Caller, Service};
+use crate::commit::{Done, How, Planned, Turn, problem};
+use crate::entropy::entropy;
+use crate::signing::seal_bundle;
+use crate::writer::Durable;
+
+pub(super) fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
+/// A bundle.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct BundleCreated {
+    #[schema(value_type = String)]
+    pub(crate) bundle_id: BundleId,
+    #[schema(value_type = String)]
+    pub(crate) node_id: NodeId,
+    /// How many it carries.
+    pub(crate) artefacts: u32,
+    /// The request that it answers.
+    #[schema(value_type = String)]
+    pub(crate) request: Digest,
+    /// The bundle itself, base64url; absent if the request was only tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) envelope: Option<Bytes>,
+}
+
+/// Answer a node's request with all that it is entitled to
+#[utoipa::path(post, path = "/v1/bundles", tag = "bundles", operation_id = "create_bundle",
+    params(ChangeQuery, IdempotencyHeader),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A request, in any form"),
+    responses((status = OK, body = Changed<BundleCreated>), Refusals))]
+async fn create(
+    State(service): State<Service>,
+    change: Change,
+    ArtefactBody(request): ArtefactBody,
+) -> Result<Changed<BundleCreated>, Refusal> {
+    change.caller.may(Action::Allocate)?;
+    let (done, issued) = answer(&service, change, &request).await?;
+    let envelope = (done.how != How::Tried).then(|| issued.envelope.clone());
+    let body = BundleCreated {
+        bundle_id: issued.issue.id,
+        node_id: issued.node,
+        artefacts: issued.artefacts,
+        request: issued.request,
+        envelope,
+    };
+    Ok(Changed::new(&done, body))
+}
+
+/// Answers a request, or finds the answer that it had.
+pub(super) async fn answer(
+    service: &Service,
+    change: Change,
+    request: &[u8],
+) -> Result<(Done, BundleIssued), Problem> {
+    let envelope = unarmour(request).map_err(|error| not_a_request(Code::Malformed, &error))?;
+    let plan = move |turn: &mut Turn<'_>, caller: &Caller| plan(turn, caller, &envelope);
+    let done = service.order(change, plan).await?;
+    let What::BundleIssued(issued) = &done.fact.what else { return Err(odd_fact()) };
+    let issued = (**issued).clone();
+    Ok((done, issued))
+}
+
+/// Signs a head. It says the same in the same bytes as in a bundle.
+pub(super) fn seal_head(durable: &mut Durable<'_>, head: &Head) -> Result<Vec<u8>, Problem> {
+    let realm = durable.issuer.trust_root().ok_or_else(odd_fact)?.realm();
+    let keys = durable.keyring.unlock(durable.issuer).map_err(problem)?;
+    Ok(seal(&realm, head, &[keys.online()]).map_err(|error| not_sealed(&error))?.envelope)
+}
+
+/// Plans and signs a bundle, in the frame that it is recorded in.
+fn plan(turn: &mut Turn<'_>, caller: &Caller, envelope: &[u8]) -> Result<Planned, Problem> {
+    let realm = turn.issuer.trust_root().ok_or_else(odd_fact)?.realm();
+    let request = open_request(envelope, realm).map_err(|error| not_a_request(error.code(), &error))?;
+    if let Some(seq) = turn.issuer.bundle_for(request.digest(), turn.cause)? {
+        return Ok(Planned::DoneBefore(seq));
+    }
+    let keys = turn.keyring.unlock(turn.issuer).map_err(problem)?;
+    let join = match (&request.join, turn.issuer.join_of(&request)) {
+        (Some(proof), Some(issued)) => {
+            let secret = keys.join_secret(issued.nonce);
+            let accepted = secret.accepts(proof, request.sign_key, &request.tls_keys);
+            if accepted { JoinCheck::Right } else { JoinCheck::Wrong }
+        }
+        _ => JoinCheck::Absent,
+    };
+    let mut entropy = entropy().map_err(problem)?;
+    let plan = turn.issuer.plan_bundle(turn.now, &mut entropy, turn.cause, &request, join)?;
+    if !caller.sees(turn.issuer, plan.account) {
+        return Err(Problem::new(
+            Code::NotFound,
+            "there is no node that made this request",
+            "check the file",
+        ));
+    }
+    let envelope = seal_bundle(&realm, keys, &plan).map_err(|error| not_sealed(&error))?;
+    Ok(Planned::Command(Command::IssueBundle { plan: Box::new(plan), envelope }))
+}
+
+fn not_a_request(code: Code, error: &dyn std::fmt::Display) -> Problem {
+    let hint = "carry over again what `leasehold-node request` wrote, unchanged";
+    Problem::new(code, format!("it is no request: {error}"), hint)
+}
+
+fn not_sealed(error: &SealError) -> Problem {
+    match error {
+        SealError::TooLarge { .. } => Problem::new(
+            Code::LimitExceeded,
+            format!("the bundle cannot be made: {error}"),
+            "divide the account: it has more grants than one bundle holds",
+        ),
+        SealError::Malformed(_) | SealError::Signer(_) => {
+            Problem::new(Code::Internal, error.to_string(), "this is a fault of the program: report it")
+        }
+    }
+}

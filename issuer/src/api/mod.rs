@@ -1,0 +1,221 @@
+//! The API: REST under `/v1` for every command there is. Parse, hand to the writer, map the answer; nothing is decided
+//! here but who may ask for what.
+//!
+//! One router serves them all: users of this machine at the admin socket, holders of API keys over TLS, and the
+//! commands of this program that run without a daemon. Its description, `/openapi.json`, is made of the same code.
+
+mod account;
+mod allocation;
+mod api_key;
+mod artefact;
+mod audit;
+mod bundle;
+mod caller;
+mod change;
+mod docs;
+mod etag;
+mod grant;
+mod heads;
+mod health;
+mod node;
+mod page;
+mod permission;
+mod pool;
+mod problem;
+mod product;
+mod query;
+mod rates;
+mod revision;
+mod scope;
+mod seats;
+mod status;
+mod timestamp;
+mod trust_root;
+mod verbs;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use axum::{Json, Router, middleware};
+use leasehold_issuer_core::Issuer;
+use leasehold_net::body::BodyRoom;
+use leasehold_net::{Refusal, surround};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::problem::Problem;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceBuilder;
+use tower::util::MapRequestLayer;
+use utoipa::{IntoParams, ToSchema};
+
+pub(crate) use self::account::{AccountCreate, AccountCreated, AccountDocument, AccountList, External};
+pub(crate) use self::allocation::{
+    AllocationCreate, AllocationCreated, AllocationDocument, AllocationList, Life, Movement,
+};
+pub(crate) use self::api_key::{ApiKeyCreate, ApiKeyDocument, ApiKeyList, ApiKeySecret};
+pub(crate) use self::audit::{AuditQuery, AuditRecords, ExportQuery, Format};
+pub(crate) use self::bundle::BundleCreated;
+use self::caller::Caller;
+pub(crate) use self::change::{ChangeQuery, Changed, IDEMPOTENCY_KEY};
+pub(crate) use self::grant::{GrantCreate, GrantDocument, GrantList};
+pub(crate) use self::node::{Class, NodeDocument, NodeList, NodeRegister, NodeRegistered};
+pub(crate) use self::page::{AccountPageQuery, PageKey};
+pub(crate) use self::pool::{PoolDocument, PoolList};
+pub(crate) use self::problem::odd_fact;
+pub(crate) use self::product::{ProductCreate, ProductCreated, ProductDocument, ProductList};
+pub(crate) use self::rates::{Counted, Rates};
+pub(crate) use self::status::StatusDocument;
+pub(crate) use self::timestamp::Moment;
+pub(crate) use self::trust_root::KeyList;
+use crate::limits;
+use crate::state_dir::StateDir;
+use crate::writer::{Durable, Writer};
+
+/// What all handlers share.
+#[derive(Clone)]
+pub(crate) struct Service {
+    writer: Writer,
+    dir: StateDir,
+    page_key: PageKey,
+    rates: Rates,
+    phase: watch::Receiver<Phase>,
+    body_room: BodyRoom,
+    heads: heads::Heads,
+    /// Bounds how many read the whole journal at once.
+    journal_readers: Arc<Semaphore>,
+}
+
+/// How far the life of a service has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It answers.
+    Serving,
+    /// It finishes what is under way.
+    Draining,
+}
+
+/// What every read accepts in its query
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReadQuery {
+    /// Answer only if the issuer has got as far as this revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) min_revision: Option<u64>,
+}
+
+/// A request that says all in its path; its body is `{}` or absent.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+type Answered<T> = Result<Json<T>, Refusal>;
+
+impl Service {
+    pub(crate) fn new(
+        writer: Writer,
+        dir: StateDir,
+        page_key: PageKey,
+        rates: Rates,
+        phase: watch::Receiver<Phase>,
+    ) -> Self {
+        Self {
+            writer,
+            dir,
+            page_key,
+            rates,
+            phase,
+            body_room: BodyRoom::new(),
+            heads: heads::Heads::default(),
+            journal_readers: Arc::new(Semaphore::new(limits::JOURNAL_READERS)),
+        }
+    }
+
+    /// The same with room for bodies of its own: what one listener takes up is not another's.
+    pub(crate) fn with_own_room(&self) -> Self {
+        Self { body_room: BodyRoom::new(), ..self.clone() }
+    }
+
+    /// Whether it is not about to end.
+    fn is_serving(&self) -> bool {
+        *self.phase.borrow() == Phase::Serving
+    }
+
+    /// All routes and what surrounds each request.
+    pub(crate) fn router(self) -> Router {
+        let (routes, api) = docs::routes().split_for_parts();
+        let layers = ServiceBuilder::new()
+            .layer(MapRequestLayer::new(verbs::split))
+            .layer(middleware::from_fn_with_state(self.clone(), revision::mark))
+            .layer(middleware::from_fn_with_state(self.clone(), caller::identify));
+        let routes = routes
+            .merge(docs::documentation(api))
+            .fallback(unknown_route)
+            .method_not_allowed_fallback(unknown_method)
+            .with_state(self);
+        // Around the router, not inside of it: a verb decides where a request goes.
+        surround(Router::new().fallback_service(layers.service(routes)))
+    }
+
+    /// Sees the durable state.
+    async fn look<T, F>(&self, look: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Issuer) -> T + Send + 'static,
+    {
+        self.writer.look(move |durable: &mut Durable<'_>| look(durable.issuer)).await
+    }
+
+    /// Answers with what the durable state shows.
+    async fn read<T, F>(&self, read: F) -> Answered<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Issuer) -> T + Send + 'static,
+    {
+        Ok(Json(self.look(read).await?))
+    }
+
+    /// The same where there may be nothing to show.
+    async fn try_read<T, F>(&self, read: F) -> Answered<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Issuer) -> Result<T, Problem> + Send + 'static,
+    {
+        Ok(Json(self.look(read).await??))
+    }
+
+    /// Reads the whole journal beside the writer.
+    async fn read_journal<T, F>(&self, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: FnOnce(&StateDir) -> Result<T, Problem> + Send + 'static,
+    {
+        let (dir, turn) = (self.dir.clone(), self.journal_turn().await);
+        let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            read(&dir)
+        });
+        read.await
+            .map_err(|panic| Problem::new(Code::Internal, panic.to_string(), "report this, with the log"))?
+    }
+
+    /// Waits until few enough read the journal.
+    async fn journal_turn(&self) -> OwnedSemaphorePermit {
+        let readers = Arc::clone(&self.journal_readers);
+        readers.acquire_owned().await.expect("the semaphore is never closed")
+    }
+}
+
+impl FromRef<Service> for BodyRoom {
+    fn from_ref(service: &Service) -> Self {
+        service.body_room.clone()
+    }
+}
+
+async fn unknown_route() -> Refusal {
+    Refusal::new(Code::NotFound, "there is nothing at this path", "see /openapi.json for what there is")
+}
+
+async fn unknown_method() -> Refusal {
+    Refusal::new(Code::MethodNotAllowed, "this path does not know this method", "see /openapi.json")
+}
