@@ -255,6 +255,55 @@ pub(crate) enum GrantVerb {
         /// Its id
         grant: String,
     },
+    /// Change its seats, features, end, grace or edition; leases go on
+    Amend(Box<GrantAmendArgs>),
+    /// Take it back, for good
+    Revoke(GrantRevokeArgs),
+    /// Show what was recorded of it, newest first
+    History {
+        /// Its id
+        grant: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GrantAmendArgs {
+    /// Its id
+    pub(crate) grant: String,
+    /// How many seats from now on
+    #[arg(long)]
+    pub(crate) seats: Option<SeatCount>,
+    /// A feature to add
+    #[arg(long)]
+    pub(crate) feature: Vec<String>,
+    /// A feature to take away
+    #[arg(long, value_name = "FEATURE")]
+    pub(crate) remove_feature: Vec<String>,
+    /// End (exclusive): RFC 3339, or a date
+    #[arg(long, value_name = "T")]
+    pub(crate) to: Option<Moment>,
+    /// Where a date is meant
+    #[arg(long, value_parser = timezone)]
+    pub(crate) timezone: Option<Tz>,
+    /// How long after the end it is still served
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) grace: Option<i64>,
+    /// Which edition
+    #[arg(long)]
+    pub(crate) edition: Option<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GrantRevokeArgs {
+    /// Its id
+    pub(crate) grant: String,
+    /// From when on: RFC 3339; the past means now [default: now]
+    #[arg(long, value_name = "T")]
+    pub(crate) effective_at: Option<Moment>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 #[derive(Args, Debug)]
@@ -350,6 +399,19 @@ pub(crate) enum AllocationVerb {
     Create(Box<AllocationCreateArgs>),
     /// List them
     List,
+    /// Ask its node to give seats back; they are free once it has released them
+    Shrink(AllocationShrinkArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AllocationShrinkArgs {
+    /// Its id
+    pub(crate) allocation: String,
+    /// How many seats it shall keep
+    #[arg(long, value_name = "N")]
+    pub(crate) seats: u32,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 #[derive(Args, Debug)]
@@ -387,6 +449,17 @@ pub(crate) struct AllocationCreateArgs {
 pub(crate) enum BundleVerb {
     /// Answer a node's request with all it is entitled to
     Create(BundleCreateArgs),
+    /// Take a node's receipt: what it applied, and what it gives back
+    Receive(BundleReceiveArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BundleReceiveArgs {
+    /// What `leasehold-node receipt` wrote; - is standard input
+    #[arg(value_name = "FILE|-")]
+    pub(crate) file: OsString,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 #[derive(Args, Debug)]

@@ -1,11 +1,12 @@
 //! `/v1/allocations`: which node serves how many seats of a pool.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use leasehold_issuer_core::{Command, Issuer, Mobility, NewAllocation, Row, RowView, What};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use leasehold_issuer_core::{Command, Issuer, Mobility, NewAllocation, NewShrink, Row, RowView, What};
 use leasehold_net::Refusal;
 use leasehold_net::body::JsonBody;
 use leasehold_protocol::artefact::AllocationKind;
+use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::{AccountId, AllocationId, NodeId, PoolId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::slots::SlotSet;
@@ -18,14 +19,14 @@ use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
 use super::page::AccountPageQuery;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
-use super::query::strict;
+use super::query::{named, strict};
 use super::seats::{SeatCount, True};
 use super::timestamp::{Moment, Timestamp};
 use super::{Answered, Caller, Service};
 use crate::commit::{Turn, problem};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new().routes(routes!(create, list))
+    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(shrink))
 }
 
 /// A wish for an allocation.
@@ -106,6 +107,29 @@ pub(crate) struct AllocationDocument {
     pub(crate) not_after: Timestamp,
     /// Whether its node was given it.
     pub(crate) carried: bool,
+    /// How many seats its node shall keep, as long as it has more.
+    pub(crate) shrink_to: Option<u32>,
+}
+
+/// How far an allocation shall shrink.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AllocationShrink {
+    /// How many seats its node shall keep; as many as it has takes the wish back.
+    pub(crate) seats: u32,
+}
+
+/// What the wish to shrink came to.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AllocationShrunk {
+    #[schema(value_type = String)]
+    pub(crate) allocation_id: AllocationId,
+    #[schema(value_type = String)]
+    pub(crate) node_id: NodeId,
+    /// How many seats its node shall keep: they are free once it has released the others. Null: nothing is left to wish.
+    pub(crate) shrink_to: Option<u32>,
+    /// Seats that are free at once, because no node was ever given them.
+    pub(crate) freed: u32,
 }
 
 /// Seats with numbers that follow each other.
@@ -202,6 +226,7 @@ impl From<RowView<'_>> for AllocationDocument {
             renew_after: Timestamp(row.renew_after),
             not_after: Timestamp(row.not_after),
             carried: view.signed,
+            shrink_to: view.shrink_to,
         }
     }
 }
@@ -227,6 +252,39 @@ async fn create(
         kind: row.kind.into(),
         mobility: row.mobility.into(),
         not_after: Timestamp(row.not_after),
+    };
+    Ok(Changed::new(&done, body))
+}
+
+/// Ask a node to give seats of an allocation back
+#[utoipa::path(post, path = "/v1/allocations/{allocation}/@shrink", tag = "allocations",
+    operation_id = "shrink_allocation",
+    params(("allocation" = String, Path, description = "Its id"), ChangeQuery, IdempotencyHeader),
+    request_body = AllocationShrink, responses((status = OK, body = Changed<AllocationShrunk>), Refusals))]
+async fn shrink(
+    State(service): State<Service>,
+    change: Change,
+    allocation: Result<Path<String>, PathRejection>,
+    JsonBody(AllocationShrink { seats }): JsonBody<AllocationShrink>,
+) -> Result<Changed<AllocationShrunk>, Refusal> {
+    change.caller.may(Action::Allocate)?;
+    let name = named(allocation)?;
+    let command = move |turn: &mut Turn<'_>, caller: &Caller| {
+        let id = name.parse().ok();
+        let seen = |view: &RowView<'_>| Some(view.row.id) == id && caller.sees(turn.issuer, view.row.account);
+        let row = turn.issuer.rows().find(seen).ok_or_else(|| {
+            let hint = "`allocation list` shows them";
+            Problem::new(Code::NotFound, format!("there is no allocation {name:?}"), hint)
+        })?;
+        Ok(Command::ShrinkAllocation(NewShrink { allocation: row.row.id, seats }))
+    };
+    let done = service.command(change, command).await?;
+    let What::AllocationShrunk(shrunk) = &done.fact.what else { return Err(odd_fact().into()) };
+    let body = AllocationShrunk {
+        allocation_id: shrunk.allocation,
+        node_id: shrunk.node,
+        shrink_to: shrunk.shrink_to,
+        freed: shrunk.freed.len(),
     };
     Ok(Changed::new(&done, body))
 }

@@ -148,8 +148,13 @@ async fn current_head(service: &Service, account: AccountId) -> Result<(Head, Un
     let order = move |_: &mut Turn<'_>| Ok(Planned::Command(Command::IssueHead { account }));
     let done =
         service.writer.ask(Order { cause: cause(), intent: Intent::Do, plan: Box::new(order) }).await?;
-    let What::HeadIssued(head) = &done.fact.what else { return Err(odd_fact()) };
-    Ok(((**head).clone(), done.fact.meta.recorded_at))
+    let head = match &done.fact.what {
+        What::HeadIssued(head) => (**head).clone(),
+        // A bundle brought it into the world meanwhile.
+        What::BundleIssued(issued) => issued.head.clone(),
+        _ => return Err(odd_fact()),
+    };
+    Ok((head, done.fact.meta.recorded_at))
 }
 
 /// The bytes of a head: signed once, then the same for everybody.

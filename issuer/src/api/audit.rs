@@ -142,7 +142,7 @@ async fn query(
     let filter = Filter::new(&service, &caller, (actor, account, kind), (since, until)).await?;
     let read = move |dir: &StateDir| {
         let mut newest = std::collections::VecDeque::new();
-        each(dir, &filter, |seq, fact| {
+        each(dir, &|fact| filter.wants(fact), |seq, fact| {
             newest.push_back((seq, fact));
             if newest.len() > limit {
                 newest.pop_front();
@@ -219,9 +219,9 @@ impl Filter {
 }
 
 /// Shows every wanted fact, oldest first.
-fn each(
+pub(super) fn each(
     dir: &StateDir,
-    filter: &Filter,
+    wants: &dyn Fn(&Fact) -> bool,
     mut show: impl FnMut(Seq, Fact) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
     let failed = |error: JournalError| problem(journal::failure(dir, &error));
@@ -229,7 +229,7 @@ fn each(
     for frame in stored.read(Seq::NONE) {
         let facts = frame.and_then(|frame| journal::facts(&frame)).map_err(failed)?;
         for (seq, fact) in facts {
-            if filter.wants(&fact) {
+            if wants(&fact) {
                 show(seq, fact)?;
             }
         }
@@ -260,7 +260,7 @@ fn send(
         Format::Csv => push(csv_head()),
     };
     let sent = head.and_then(|()| {
-        each(dir, filter, |seq, fact| {
+        each(dir, &|fact| filter.wants(fact), |seq, fact| {
             push(match format {
                 Format::Ndjson => document(seq, &fact).to_string() + "\n",
                 Format::Csv => csv(seq, &fact),

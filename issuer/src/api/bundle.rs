@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::artefact::{ReceiptDocument, receipt_document, take_receipt};
 use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
@@ -27,7 +28,7 @@ use crate::signing::seal_bundle;
 use crate::writer::Durable;
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new().routes(routes!(create))
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(receive))
 }
 
 /// A bundle.
@@ -46,6 +47,21 @@ pub(crate) struct BundleCreated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub(crate) envelope: Option<Bytes>,
+}
+
+/// Take a receipt that somebody carried over
+#[utoipa::path(post, path = "/v1/bundles/receipts", tag = "bundles", operation_id = "receive_receipt",
+    params(ChangeQuery, IdempotencyHeader),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A receipt, in any form"),
+    responses((status = OK, body = Changed<ReceiptDocument>), Refusals))]
+async fn receive(
+    State(service): State<Service>,
+    change: Change,
+    ArtefactBody(receipt): ArtefactBody,
+) -> Result<Changed<ReceiptDocument>, Refusal> {
+    change.caller.may(Action::Allocate)?;
+    let done = take_receipt(&service, change, &receipt).await?;
+    Ok(Changed::new(&done, receipt_document(&done)?))
 }
 
 /// Answer a node's request with all that it is entitled to

@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    Service, account, allocation, api_key, artefact, audit, bundle, grant, health, node, pool, product,
-    status, trust_root, verbs,
+    Service, account, allocation, amendment, api_key, artefact, audit, bundle, grant, health, history, node,
+    pool, product, revocation, status, trust_root, verbs,
 };
 
 /// Records what was sold, signs it, and carries it to nodes.
@@ -46,6 +46,9 @@ pub(super) fn routes() -> OpenApiRouter<Service> {
         .merge(account::routes())
         .merge(product::routes())
         .merge(grant::routes())
+        .merge(amendment::routes())
+        .merge(revocation::routes())
+        .merge(history::routes())
         .merge(pool::routes())
         .merge(node::routes())
         .merge(allocation::routes())

@@ -6,6 +6,7 @@
 
 mod account;
 mod allocation;
+mod amendment;
 mod api_key;
 mod artefact;
 mod audit;
@@ -17,6 +18,7 @@ mod etag;
 mod grant;
 mod heads;
 mod health;
+mod history;
 mod node;
 mod page;
 mod permission;
@@ -26,6 +28,7 @@ mod product;
 mod query;
 mod rates;
 mod revision;
+mod revocation;
 mod scope;
 mod seats;
 mod status;
@@ -50,9 +53,12 @@ use utoipa::{IntoParams, ToSchema};
 
 pub(crate) use self::account::{AccountCreate, AccountCreated, AccountDocument, AccountList, External};
 pub(crate) use self::allocation::{
-    AllocationCreate, AllocationCreated, AllocationDocument, AllocationList, Life, Movement,
+    AllocationCreate, AllocationCreated, AllocationDocument, AllocationList, AllocationShrink,
+    AllocationShrunk, Life, Movement,
 };
+pub(crate) use self::amendment::{GrantAmend, GrantAmended};
 pub(crate) use self::api_key::{ApiKeyCreate, ApiKeyDocument, ApiKeyList, ApiKeySecret};
+pub(crate) use self::artefact::ReceiptDocument;
 pub(crate) use self::audit::{AuditQuery, AuditRecords, ExportQuery, Format};
 pub(crate) use self::bundle::BundleCreated;
 use self::caller::Caller;
@@ -64,6 +70,7 @@ pub(crate) use self::pool::{PoolDocument, PoolList};
 pub(crate) use self::problem::odd_fact;
 pub(crate) use self::product::{ProductCreate, ProductCreated, ProductDocument, ProductList};
 pub(crate) use self::rates::{Counted, Rates};
+pub(crate) use self::revocation::{ExposureState, GrantRevoke, RevocationDocument};
 pub(crate) use self::status::StatusDocument;
 pub(crate) use self::timestamp::Moment;
 pub(crate) use self::trust_root::KeyList;

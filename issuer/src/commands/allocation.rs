@@ -3,15 +3,36 @@
 use leasehold_cli::{Exit, Failure, People};
 
 use super::pages;
-use crate::api::{AllocationCreate, AllocationCreated, AllocationList, Changed, Life, Movement};
-use crate::args::{AllocationCreateArgs, AllocationVerb};
+use crate::api::{
+    AllocationCreate, AllocationCreated, AllocationList, AllocationShrink, AllocationShrunk, Changed, Life,
+    Movement,
+};
+use crate::args::{AllocationCreateArgs, AllocationShrinkArgs, AllocationVerb};
+use crate::backend::segment;
 use crate::context::Context;
 
 pub(super) fn run(context: &Context, verb: AllocationVerb) -> Result<Exit, Failure> {
     match verb {
         AllocationVerb::Create(args) => create(context, *args),
         AllocationVerb::List => list(context),
+        AllocationVerb::Shrink(args) => shrink(context, &args),
     }
+}
+
+fn shrink(context: &Context, args: &AllocationShrinkArgs) -> Result<Exit, Failure> {
+    let path = format!("/v1/allocations/{}:shrink", segment(&args.allocation));
+    let wish = AllocationShrink { seats: args.seats };
+    let answer: Changed<AllocationShrunk> = context.change(&path, &args.change, &wish)?;
+    let AllocationShrunk { allocation_id, node_id, shrink_to, freed } = &answer.body;
+    let sentence = match shrink_to {
+        Some(keep) => format!(
+            "{} node {node_id} to keep {keep} seats of {allocation_id}: the others are free once it has released them",
+            answer.verb("asked", "would ask"),
+        ),
+        None => format!("{} {freed} seats of {allocation_id} at once", answer.verb("freed", "would free")),
+    };
+    let people = People::sentence(sentence).next(context.command("allocation list"));
+    context.output.answer(&answer, &people).map(|()| Exit::DONE)
 }
 
 fn create(context: &Context, args: AllocationCreateArgs) -> Result<Exit, Failure> {

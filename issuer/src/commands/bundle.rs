@@ -8,14 +8,32 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::limits::ARMOUR_BYTES;
 use serde_json::json;
 
-use crate::api::{BundleCreated, Changed};
-use crate::args::{BundleCreateArgs, BundleVerb};
+use crate::api::{BundleCreated, Changed, ReceiptDocument};
+use crate::args::{BundleCreateArgs, BundleReceiveArgs, BundleVerb};
 use crate::backend::Call;
 use crate::context::Context;
 
 pub(super) fn run(context: &Context, verb: &BundleVerb) -> Result<Exit, Failure> {
-    let BundleVerb::Create(args) = verb;
-    create(context, args)
+    match verb {
+        BundleVerb::Create(args) => create(context, args),
+        BundleVerb::Receive(args) => receive(context, args),
+    }
+}
+
+fn receive(context: &Context, args: &BundleReceiveArgs) -> Result<Exit, Failure> {
+    let source = FileOrStdin::from(args.file.as_os_str());
+    let receipt = unarmour(&files::read(&source, ARMOUR_BYTES)?).map_err(|error| {
+        let hint = "carry over again what `leasehold-node receipt` wrote, unchanged";
+        Failure::new(Code::Malformed, format!("{source} is no receipt: {error}"), hint)
+    })?;
+    let head = args.change.head(&context.backend)?;
+    let call = Call::change_by_artefact("/v1/bundles/receipts", &head, receipt);
+    let answer: Changed<ReceiptDocument> = context.backend.call(call)?;
+    let freed: u32 = answer.body.freed.iter().map(|freed| freed.slots.len()).sum();
+    let took = answer.verb("took", "would take");
+    let sentence = format!("{took} the receipt of node {}: {freed} seats are free", answer.body.node_id);
+    let people = People::sentence(sentence).next(context.command("pool list"));
+    context.output.answer(&answer, &people).map(|()| Exit::DONE)
 }
 
 fn create(context: &Context, args: &BundleCreateArgs) -> Result<Exit, Failure> {

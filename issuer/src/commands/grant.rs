@@ -3,9 +3,12 @@
 use leasehold_cli::{Exit, Failure, People, duration};
 
 use super::pages;
-use crate::api::{Changed, GrantCreate, GrantDocument, GrantList, ReadQuery};
-use crate::args::{GrantCreateArgs, GrantVerb};
-use crate::backend::segment;
+use crate::api::{
+    AuditRecords, Changed, ExposureState, GrantAmend, GrantAmended, GrantCreate, GrantDocument, GrantList,
+    GrantRevoke, ReadQuery, RevocationDocument,
+};
+use crate::args::{GrantAmendArgs, GrantCreateArgs, GrantRevokeArgs, GrantVerb};
+use crate::backend::{Call, segment};
 use crate::context::Context;
 
 pub(super) fn run(context: &Context, verb: GrantVerb) -> Result<Exit, Failure> {
@@ -13,7 +16,85 @@ pub(super) fn run(context: &Context, verb: GrantVerb) -> Result<Exit, Failure> {
         GrantVerb::Create(args) => create(context, *args),
         GrantVerb::List { account } => list(context, account.as_deref()),
         GrantVerb::Show { grant } => show(context, &grant),
+        GrantVerb::Amend(args) => amend(context, *args),
+        GrantVerb::Revoke(args) => revoke(context, args),
+        GrantVerb::History { grant } => history(context, &grant),
     }
+}
+
+/// Whatever version there is: people at the command line have just looked.
+fn amend(context: &Context, args: GrantAmendArgs) -> Result<Exit, Failure> {
+    let wish = GrantAmend {
+        seats: args.seats.map(Into::into),
+        add_features: args.feature,
+        remove_features: args.remove_feature,
+        effective_to: args.to,
+        timezone: args.timezone.map(|timezone| timezone.name().to_owned()),
+        grace_ms: args.grace,
+        edition: args.edition,
+    };
+    let path = format!("/v1/grants/{}:amend", segment(&args.grant));
+    let call = Call::change(&path, &args.change.head(&context.backend)?, &wish).of_any_version();
+    let answer: Changed<GrantAmended> = context.backend.call(call)?;
+    let GrantAmended { grant, allocations } = &answer.body;
+    let sentence = format!(
+        "{} grant {} to version {}: {} seats of {} until {}",
+        answer.verb("amended", "would amend"),
+        grant.grant_id,
+        grant.version,
+        grant.seats,
+        grant.product,
+        grant.effective_to,
+    );
+    let rows = allocations.iter().map(|row| {
+        [
+            row.allocation_id.to_string(),
+            row.node_id.to_string(),
+            row.seats.to_string(),
+            row.not_after.to_string(),
+        ]
+    });
+    let people = People::sentence(sentence).and(People::table(["allocation", "node", "seats", "ends"], rows));
+    context.output.answer(&answer, &people).map(|()| Exit::DONE)
+}
+
+fn revoke(context: &Context, args: GrantRevokeArgs) -> Result<Exit, Failure> {
+    let wish = GrantRevoke { reason: None, effective_at: args.effective_at };
+    let path = format!("/v1/grants/{}:revoke", segment(&args.grant));
+    let answer: Changed<RevocationDocument> = context.change(&path, &args.change, &wish)?;
+    let revocation = &answer.body;
+    let sentence = format!(
+        "{} {} from {} on: revocation {}",
+        answer.verb("revoked", "would revoke"),
+        args.grant,
+        revocation.enforced_from,
+        revocation.revocation_id,
+    );
+    let rows = revocation.exposure.iter().map(|node| {
+        let state = match node.state {
+            ExposureState::Applied => "applied",
+            ExposureState::Pending => "not heard yet",
+        };
+        let seats = node.seats_at_risk.map_or_else(|| "unlimited".to_owned(), |seats| seats.to_string());
+        [node.name.clone(), state.to_owned(), seats, node.guaranteed_dead_by.to_string()]
+    });
+    let exposure = People::table(["node", "state", "seats", "certainly ended by"], rows);
+    context.output.answer(&answer, &People::sentence(sentence).and(exposure)).map(|()| Exit::DONE)
+}
+
+/// Each record names the one before.
+fn history(context: &Context, id: &str) -> Result<Exit, Failure> {
+    let path = format!("/v1/grants/{}/history", segment(id));
+    let answer: AuditRecords = context.get(&path, &ReadQuery::default())?;
+    let rows = answer.records.iter().map(|record| {
+        ["seq", "recorded_at", "actor", "kind", "reason"].map(|field| match &record[field] {
+            serde_json::Value::Null => String::new(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    });
+    let people = People::table(["seq", "recorded", "actor", "what", "reason"], rows);
+    context.output.answer(&answer, &people).map(|()| Exit::DONE)
 }
 
 fn create(context: &Context, args: GrantCreateArgs) -> Result<Exit, Failure> {
