@@ -1,5 +1,6 @@
 //! The command line of `leasehold-node`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
@@ -61,6 +62,9 @@ pub(crate) enum Verb {
     Healthcheck,
     /// Check the configuration
     Validate,
+    /// Look after the keys that callers of the network show
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// Show what an artefact says
     Inspect(InspectArgs),
 }
@@ -121,9 +125,9 @@ pub(crate) struct RunArgs {
     /// The Unix socket for applications [default: DIR/node.sock]
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// A TCP address (needs TLS, which this version does not have)
+    /// A TCP address, served with TLS; repeat it for more [default: 127.0.0.1:7580, unless a socket is named]
     #[arg(long, value_name = "ADDR")]
-    pub(crate) listen: Vec<String>,
+    pub(crate) listen: Vec<SocketAddr>,
 }
 
 #[derive(Args, Debug)]
@@ -143,6 +147,27 @@ pub(crate) enum JournalVerb {
         /// Check a copy of a data directory instead
         #[arg(long, value_name = "DIR")]
         offline: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum KeyVerb {
+    /// Make a key; its secret is shown once
+    Add {
+        /// Who will show it; it proves a holder of this user name
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// It may do everything, not only take seats
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Show the keys, without their secrets
+    List,
+    /// Take a key away, at once
+    Remove {
+        /// Its id or its name
+        #[arg(value_name = "KEY")]
+        key: String,
     },
 }
 

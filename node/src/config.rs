@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use leasehold_cli::Failure;
 use leasehold_cli::log::LogConfig;
 use leasehold_net::unix_socket::SocketMode;
+use leasehold_net::{CertificateFiles, ServerFiles};
 use leasehold_protocol::code::Code;
 use serde::{Deserialize, Deserializer, de};
 
@@ -27,6 +29,10 @@ pub(crate) struct Config {
     pub(crate) socket_mode: Option<SocketMode>,
     /// TCP addresses.
     pub(crate) listen: Option<Listen>,
+    /// Clients of the network need not prove who they are.
+    pub(crate) allow_anonymous: bool,
+    /// Certificates.
+    pub(crate) tls: Tls,
     /// Bounds of this daemon.
     pub(crate) limits: Limits,
     /// What is logged, and how.
@@ -35,39 +41,84 @@ pub(crate) struct Config {
 
 /// One address or several.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "an address such as \"127.0.0.1:7580\", or a list of them")]
 pub(crate) enum Listen {
     /// `"127.0.0.1:7580"`
-    One(String),
+    One(SocketAddr),
     /// `["127.0.0.1:7580", …]`
-    Several(Vec<String>),
+    Several(Vec<SocketAddr>),
 }
 
-/// Bounds that a small machine lowers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Limits {
-    /// Connections of the data socket.
-    pub(crate) connections: Connections,
-}
-
-/// How many connections, 1 to [`limits::CONNECTIONS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Connections(pub(crate) u32);
-
-impl Default for Connections {
-    fn default() -> Self {
-        Self(limits::CONNECTIONS)
+impl Listen {
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        match self {
+            Self::One(address) => std::slice::from_ref(address),
+            Self::Several(addresses) => addresses,
+        }
     }
 }
 
-impl<'de> Deserialize<'de> for Connections {
+/// What TLS takes from files. All are read again at a hang-up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "TlsKeys")]
+pub(crate) struct Tls(pub(crate) ServerFiles);
+
+/// The section as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsKeys {
+    /// A certificate of the customer's own, with those between it and its authority.
+    certificate: Option<PathBuf>,
+    /// Its secret key.
+    key: Option<PathBuf>,
+    /// Authorities whose certificates make clients known.
+    client_ca: Option<PathBuf>,
+}
+
+impl TryFrom<TlsKeys> for Tls {
+    type Error = &'static str;
+
+    fn try_from(TlsKeys { certificate, key, client_ca }: TlsKeys) -> Result<Self, Self::Error> {
+        let certificate = match (certificate, key) {
+            (Some(chain), Some(key)) => Some(CertificateFiles { chain, key }),
+            (None, None) => None,
+            _ => return Err("certificate and key belong together"),
+        };
+        Ok(Self(ServerFiles { certificate, client_ca }))
+    }
+}
+
+/// Bounds that a small machine lowers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Connections of each listener.
+    pub(crate) connections: UpTo<{ limits::CONNECTIONS }>,
+    /// Of them, those of one address of the network.
+    pub(crate) connections_per_peer: UpTo<{ limits::CONNECTIONS }>,
+    /// Requests of one caller of the network.
+    pub(crate) requests_per_second: UpTo<{ limits::REQUESTS_PER_SECOND }>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: UpTo(limits::CONNECTIONS),
+            connections_per_peer: UpTo(leasehold_net::limits::CONNECTIONS_PER_PEER),
+            requests_per_second: UpTo(leasehold_net::limits::REQUESTS_PER_SECOND),
+        }
+    }
+}
+
+/// A number from 1 to a most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UpTo<const MOST: u32>(pub(crate) u32);
+
+impl<'de, const MOST: u32> Deserialize<'de> for UpTo<MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let count = i64::deserialize(deserializer)?;
-        let count = u32::try_from(count).ok().filter(|count| (1..=limits::CONNECTIONS).contains(count));
-        count
-            .map(Self)
-            .ok_or_else(|| de::Error::custom(format!("connections must be 1 to {}", limits::CONNECTIONS)))
+        let number = i64::deserialize(deserializer)?;
+        let number = u32::try_from(number).ok().filter(|number| (1..=MOST).contains(number));
+        number.map(Self).ok_or_else(|| de::Error::custom(format!("it must be 1 to {MOST}")))
     }
 }
 
@@ -95,7 +146,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn parse(text: &str, path: &Path) -> Result<Config, Failure> {
+pub(crate) fn parse(text: &str, path: &Path) -> Result<Config, Failure> {
     toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
@@ -128,8 +179,20 @@ mod tests {
         let text = "data = \"/d\"\nsocket = \"/s\"\nsocket_mode = \"0660\"\n[limits]\nconnections = 5\n";
         let config = parse(text, Path::new("node.toml")).unwrap();
         assert_eq!((config.data, config.socket), (Some("/d".into()), Some("/s".into())));
-        assert_eq!(config.limits.connections, Connections(5));
+        assert_eq!(config.limits.connections, UpTo(5));
         assert_eq!(parse("", Path::new("node.toml")).unwrap(), Config::default());
+        let text = "listen = [\"127.0.0.1:0\", \"[::1]:0\"]\nallow_anonymous = true\n[tls]\ncertificate = \"/c\"\n\
+                    key = \"/k\"\nclient_ca = \"/a\"\n[limits]\nconnections_per_peer = 6\nrequests_per_second = 7\n";
+        let config = parse(text, Path::new("node.toml")).unwrap();
+        assert_eq!(config.listen.unwrap().addresses().len(), 2);
+        assert!(config.allow_anonymous);
+        let certificate = Some(CertificateFiles { chain: "/c".into(), key: "/k".into() });
+        assert_eq!(config.tls.0, ServerFiles { certificate, client_ca: Some("/a".into()) });
+        let Limits { connections, connections_per_peer, requests_per_second } = config.limits;
+        assert_eq!(
+            (connections, connections_per_peer, requests_per_second),
+            (UpTo(12_000), UpTo(6), UpTo(7))
+        );
     }
 
     #[test]
@@ -148,6 +211,18 @@ mod tests {
             ("socket_mode = \"0888\"", "node.toml line 1: a socket mode is octal digits", "correct the line"),
             ("\n[limits]\nconnections = \"many\"", "node.toml line 3: invalid type", "correct the line"),
             ("data = ", "node.toml line 1: ", "correct the line"),
+            (
+                "listen = \"node:1\"",
+                "node.toml line 1: an address such as \"127.0.0.1:7580\"",
+                "correct the line",
+            ),
+            ("listen = 7580", "node.toml line 1: an address such as \"127.0.0.1:7580\"", "correct the line"),
+            (
+                "[tls]\nkey = \"/k\"",
+                "node.toml line 1: certificate and key belong together",
+                "correct the line",
+            ),
+            ("[tls]\ncert = \"/k\"", "node.toml line 2: unknown field `cert`", "did you mean `certificate`?"),
         ] {
             let failure = parse(text, Path::new("node.toml")).unwrap_err();
             assert_eq!(failure.code(), Code::ConfigInvalid);
@@ -198,9 +273,7 @@ mod tests {
             let (known, present) = (known_keys(&whole, &place), table(&whole, &place));
             assert!(!known.is_empty(), "{place:?} has keys");
             for key in known {
-                // TCP addresses are refused as long as there is no TLS.
-                let expected = key != "listen";
-                assert_eq!(present.contains_key(&key), expected, "{key} of {place:?} in the full sample");
+                assert!(present.contains_key(&key), "{key} of {place:?} in the full sample");
             }
             let inner = present.iter().filter(|(_, value)| value.is_table());
             tables.extend(inner.map(|(key, _)| [&place[..], std::slice::from_ref(key)].concat()));

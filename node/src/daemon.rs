@@ -1,26 +1,30 @@
 //! A running node: from the open store to the drained end.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use leasehold_cli::log::DaemonLog;
 use leasehold_cli::{Failure, Output, service_manager};
 use leasehold_net::body::BodyRoom;
-use leasehold_net::unix_socket::{Listening, Place, SocketMode};
 use leasehold_net::{Bounds, Endpoint, Listener};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::ids::NodeId;
-use leasehold_protocol::problem::Problem;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use crate::api_keys::KeyRing;
+use crate::config::Limits;
 use crate::data_dir::DataDir;
 use crate::exchange::{Exchange, Reach};
-use crate::http::{self, Node};
+use crate::http::{self, Access, Anonymous, Door, Node};
+use crate::listening::{Bound, Places};
 use crate::reload::Reload;
 use crate::signing::{self, KeyName};
 use crate::store::Store;
@@ -31,14 +35,14 @@ use crate::{limits, ready};
 pub(crate) struct Settings {
     /// Its state.
     pub(crate) dir: DataDir,
-    /// The data socket.
-    pub(crate) socket: PathBuf,
-    /// Who may connect to it.
-    pub(crate) socket_mode: SocketMode,
-    /// How many may be connected to it.
-    pub(crate) connections: u32,
-    /// What a hang-up reads again.
-    pub(crate) reload: Reload,
+    /// Where it listens.
+    pub(crate) places: Places,
+    /// Bounds of its listeners.
+    pub(crate) limits: Limits,
+    /// The configuration file, if one was named.
+    pub(crate) config: Option<PathBuf>,
+    /// Its log.
+    pub(crate) log: DaemonLog,
 }
 
 /// How far its life has come.
@@ -52,15 +56,18 @@ pub(crate) enum Phase {
 
 /// Runs until a signal ends it.
 pub(crate) fn run(settings: Settings, output: Output) -> Result<(), Failure> {
+    let keys = Arc::new(KeyRing::load(&settings.dir)?);
+    settings.places.check_strangers(&keys)?;
     let store = Store::open(&settings.dir)?;
     ready::clear(&settings.dir);
-    let connections = room_for(settings.connections);
-    let admin = Listening::bind(&settings.dir.admin_socket(), SocketMode::OWNER).map_err(Problem::from)?;
-    let data = Listening::bind(&settings.socket, settings.socket_mode).map_err(Problem::from)?;
     let runtime = Runtime::new().map_err(|error| cannot_start("the runtime", &error))?;
+    let bound = {
+        let _inside = runtime.enter();
+        settings.places.bind(&settings.dir)?
+    };
     let node_id = store.core.identity().node_id;
     let (writer, thread) = Writer::spawn(store).map_err(|error| cannot_start("the writer", &error))?;
-    let daemon = Daemon { settings, connections, admin, data, writer, node_id };
+    let daemon = Daemon { settings, keys, bound, writer, node_id };
     let ended = runtime.block_on(daemon.serve(output));
     // Whatever did not end in time is dropped here, and with it the last ways to the writer.
     runtime.shutdown_timeout(limits::ABANDON);
@@ -70,66 +77,128 @@ pub(crate) fn run(settings: Settings, output: Output) -> Result<(), Failure> {
 
 struct Daemon {
     settings: Settings,
-    connections: u32,
-    admin: Listening,
-    data: Listening,
+    keys: Arc<KeyRing>,
+    bound: Bound,
     writer: Writer,
     node_id: Option<NodeId>,
 }
 
 impl Daemon {
     async fn serve(self, output: Output) -> Result<(), Failure> {
-        let Self { settings, connections, admin, data, writer, node_id } = self;
+        let Self { settings, keys, bound, writer, node_id } = self;
         let mut signals = Signals::new()?;
         let reach = Arc::new(Reach::default());
         let tls_key = signing::load(&settings.dir, KeyName::Tls)?.tls_key();
         let exchange = Exchange::new(writer.clone(), tls_key, Arc::clone(&reach));
         let (phase, phases) = watch::channel(Phase::Serving);
-        let node = Node {
+        let addresses = bound.addresses();
+        let Bound { admin: (admin, admin_place), data: (data, data_place), tcp, tls } = bound;
+        let network = Bound::network(tcp, tls.as_ref());
+        let doors = Doors::new(
+            &settings,
+            &keys,
             writer,
-            dir: settings.dir.clone(),
-            phase: phases.clone(),
-            body_room: BodyRoom::new(),
-            reach,
-        };
-        // What the data socket takes up is not the admin socket's.
-        let admin_node = Node { body_room: BodyRoom::new(), ..node.clone() };
-        let (admin, admin_place) = listen(admin)?;
-        let (data, data_place) = listen(data)?;
-        let admin = Endpoint {
-            listener: Listener::Unix(admin),
-            router: http::serve_with(http::admin_routes(), admin_node),
-            bounds: Bounds { connections: limits::ADMIN_CONNECTIONS, ..Bounds::default() },
-        };
-        let data = Endpoint {
-            listener: Listener::Unix(data),
-            router: http::serve_with(http::data_routes(), node),
-            bounds: Bounds { connections, ..Bounds::default() },
-        };
-        let mut serving = tokio::spawn(async {
-            tokio::join!(admin.serve(draining(phases.clone())), data.serve(draining(phases)))
-        });
+            &phases,
+            &reach,
+            u32::try_from(network.len()).unwrap_or(u32::MAX),
+        );
+        let mut serving = JoinSet::new();
+        for endpoint in doors.endpoints(admin, data, network) {
+            serving.spawn(endpoint.serve(draining(phases.clone())));
+        }
         let exchange = tokio::spawn(exchange.run());
-        let ready_file = ready::announce(&settings.dir, &[data_place.to_string()], node_id, output)?;
+        let reload =
+            Reload { config: settings.config, log: settings.log, dir: settings.dir.clone(), tls, keys };
+        let ready_file = ready::announce(&settings.dir, &addresses, node_id, output)?;
         service_manager::ready();
         tracing::info!(event_id = %EventId::DaemonReady, node = node_id.map(tracing::field::display), "ready");
 
         tokio::select! {
-            () = signals.end(&settings.reload) => {}
-            ended = &mut serving => return Err(stopped_serving(ended.err().as_ref())),
+            () = signals.end(&reload) => {}
+            Some(ended) = serving.join_next() => return Err(stopped_serving(ended.err().as_ref())),
         }
         tracing::info!(event_id = %EventId::DaemonDraining, "draining");
         service_manager::stopping();
         exchange.abort();
         drop((ready_file, admin_place, data_place));
         phase.send_replace(Phase::Draining);
-        if tokio::time::timeout(limits::DRAIN, serving).await.is_err() {
+        let ended = async { while serving.join_next().await.is_some() {} };
+        if tokio::time::timeout(limits::DRAIN, ended).await.is_err() {
             tracing::warn!(
                 event_id = %EventId::DaemonCutOff,
                 "requests under way did not end in time and are cut off"
             );
         }
         Ok(())
+    }
+}
+
+/// What is served at which door.
+struct Doors {
+    node: Node,
+    anonymous: Anonymous,
+    requests_per_second: NonZeroU32,
+    /// Of the data socket.
+    local: Bounds,
+    /// Of each TCP listener.
+    network: Bounds,
+}
+
+impl Doors {
+    fn new(
+        settings: &Settings,
+        keys: &Arc<KeyRing>,
+        writer: Writer,
+        phases: &watch::Receiver<Phase>,
+        reach: &Arc<Reach>,
+        network: u32,
+    ) -> Self {
+        let Limits { connections, connections_per_peer, requests_per_second } = settings.limits;
+        let requests_per_second = NonZeroU32::new(requests_per_second.0).unwrap_or(NonZeroU32::MIN);
+        let node = Node {
+            writer,
+            dir: settings.dir.clone(),
+            phase: phases.clone(),
+            body_room: BodyRoom::new(),
+            access: Arc::new(Access::new(Door::Data, Arc::clone(keys), requests_per_second)),
+            keys: Arc::clone(keys),
+            reach: Arc::clone(reach),
+        };
+        let (local, connections) = room_for(connections.0, network);
+        let bounds = |connections| Bounds {
+            connections,
+            connections_per_peer: connections_per_peer.0,
+            ..Bounds::default()
+        };
+        let (local, network) = (bounds(local), bounds(connections));
+        Self { node, anonymous: settings.places.anonymous, requests_per_second, local, network }
+    }
+
+    fn endpoints(&self, admin: UnixListener, data: UnixListener, network: Vec<Listener>) -> Vec<Endpoint> {
+        let admin = Endpoint {
+            listener: Listener::Unix(admin),
+            router: http::admin_routes(self.behind(Door::Admin)),
+            bounds: Bounds { connections: limits::ADMIN_CONNECTIONS, ..self.local },
+        };
+        let data = Endpoint {
+            listener: Listener::Unix(data),
+            router: http::data_routes(self.behind(Door::Data)),
+            bounds: self.local,
+        };
+        // All addresses are one door: a caller's requests are counted together.
+        let router = http::admin_routes(self.behind(Door::Network(self.anonymous)));
+        let network = network.into_iter().map(|listener| Endpoint {
+            listener,
+            router: router.clone(),
+            bounds: self.network,
+        });
+        [admin, data].into_iter().chain(network).collect()
+    }
+
+    /// The node as it is seen through a door. What one door takes up is not the others'.
+    fn behind(&self, door: Door) -> Node {
+        let access = Access::new(door, Arc::clone(&self.node.keys), self.requests_per_second);
+        Node { body_room: BodyRoom::new(), access: Arc::new(access), ..self.node.clone() }
     }
 }
 
@@ -166,28 +235,32 @@ impl Signals {
     }
 }
 
-fn listen(listening: Listening) -> Result<(UnixListener, Place), Failure> {
-    let (listener, place) = listening.split();
-    let listener = UnixListener::from_std(listener).map_err(|error| cannot_start("the listener", &error))?;
-    Ok((listener, place))
-}
-
-/// Raises the limit of open files as far as it goes, and lowers the connections to what then fits.
-fn room_for(connections: u32) -> u32 {
+/// Connections of the data socket, and of each of so many TCP listeners. Raises the limit of open files as far as it
+/// goes, and lowers the connections to what then fits.
+fn room_for(connections: u32, network: u32) -> (u32, u32) {
+    let local = if network == 0 { connections } else { connections.min(limits::LOCAL_CONNECTIONS) };
     let beside = u64::from(limits::ADMIN_CONNECTIONS + limits::OTHER_FILES);
-    let wanted = u64::from(connections) + beside;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return connections };
+    let served = u64::from(connections) * u64::from(network) + u64::from(local);
+    let wanted = served + beside;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return (local, connections) };
     let soft = if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard).is_ok() {
         wanted.min(hard)
     } else {
         soft
     };
     if soft >= wanted {
-        return connections;
+        return (local, connections);
     }
-    let fit = u32::try_from(soft.saturating_sub(beside)).unwrap_or(u32::MAX).max(1);
-    tracing::warn!(event_id = %EventId::FilesLimited, wanted = connections, fit, "the limit of open files allows fewer connections");
-    fit
+    let room = soft.saturating_sub(beside);
+    let fit = |share: u32| u32::try_from(u64::from(share) * room / served.max(1)).unwrap_or(share).max(1);
+    let fits = (fit(local), fit(connections));
+    tracing::warn!(
+        event_id = %EventId::FilesLimited,
+        wanted = connections,
+        fit = fits.1,
+        "the limit of open files allows fewer connections"
+    );
+    fits
 }
 
 fn join(writer: JoinHandle<()>) -> Result<(), Failure> {

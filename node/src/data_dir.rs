@@ -3,6 +3,7 @@
 //! ```text
 //! journal/       the truth
 //! keys/          sign.pem and tls.pem, 0600, PKCS#8
+//! api-keys.json  hashes of the bearer keys, 0600
 //! admin.sock     0600, while a daemon runs
 //! node.sock      0666, while a daemon runs and nothing else was configured
 //! ready.json     where the daemon listens, while it runs
@@ -39,6 +40,10 @@ impl DataDir {
 
     pub(crate) fn data_socket(&self) -> PathBuf {
         self.0.join("node.sock")
+    }
+
+    pub(crate) fn api_keys(&self) -> PathBuf {
+        self.0.join("api-keys.json")
     }
 
     pub(crate) fn ready_file(&self) -> PathBuf {

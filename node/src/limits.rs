@@ -23,8 +23,10 @@ pub(crate) const WATCHDOG_MS: i64 = 1000;
 /// Series of one counter by pool and code; more are counted without their pool.
 pub(crate) const SERIES: usize = 4096;
 
-/// Connections of the data socket. At the cap no more are accepted until one ends.
+/// Connections of one listener. At the cap no more are accepted until one ends.
 pub(crate) const CONNECTIONS: u32 = leasehold_net::limits::CONNECTIONS;
+/// Of them, those of the data socket beside a TCP address: as many files as both may open are rarely allowed.
+pub(crate) const LOCAL_CONNECTIONS: u32 = 4096;
 /// Connections of the admin socket: a reserve that the data socket cannot use up.
 pub(crate) const ADMIN_CONNECTIONS: u32 = 64;
 /// Open files beside those connections: journal, sockets, standard streams.
@@ -41,6 +43,14 @@ pub(crate) const ABANDON: Duration = Duration::from_secs(1);
 pub(crate) const FREE_BYTES_NOTICE: u64 = 512 * 1024 * 1024;
 /// `doctor` warns this long before something ends.
 pub(crate) const EXPIRY_NOTICE_MS: i64 = 14 * 86_400_000;
+/// Bearer keys of a node.
+pub(crate) const API_KEYS: usize = 1024;
+/// Bytes of the file that holds their hashes.
+pub(crate) const API_KEY_FILE_BYTES: usize = 1024 * 1024;
+/// What one caller of the network may ask in a second, at most: beyond it there is no use in counting.
+pub(crate) const REQUESTS_PER_SECOND: u32 = 1_000_000;
+/// TCP addresses that a daemon listens at.
+pub(crate) const LISTENERS: usize = 16;
 
 /// Bytes of the configuration file.
 pub(crate) const CONFIG_BYTES: usize = 1024 * 1024;

@@ -8,10 +8,12 @@
 //! * [`store`]: a data directory as a replayed core, locked for writing or looked at read-only.
 //! * [`commit`]: one frame: decide, sign, write, answer. [`writer`]: the one thread that makes them in a daemon.
 //! * [`ticket`]: the batch signatures of a frame, and tickets rebuilt from it. [`signing`]: the only holder of secrets.
-//! * [`http`]: the API. [`daemon`]: from start to drained end.
+//! * [`http`]: the API, and who may call it. [`listening`]: where. [`api_keys`]: what callers show.
+//! * [`daemon`]: from start to drained end.
 //! * [`admin`]: commands that go through a running daemon. [`commands`]: one file per verb.
 
 mod admin;
+mod api_keys;
 mod causes;
 mod cli;
 mod command;
@@ -24,6 +26,7 @@ mod exchange;
 mod http;
 mod journal_check;
 mod limits;
+mod listening;
 mod metrics;
 mod ready;
 mod received;

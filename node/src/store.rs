@@ -131,6 +131,15 @@ impl Replayed {
     }
 }
 
+/// Refuses a directory without a node, for what lies beside the journal.
+pub(crate) fn require_node(dir: &DataDir) -> Result<(), Failure> {
+    require_journal(dir)?;
+    if dir.journal().exists() {
+        return Ok(());
+    }
+    Err(journal_failure(&JournalError::NotFound(dir.journal())))
+}
+
 /// A journal's error as programs tell it, with all its causes.
 pub(crate) fn journal_failure(error: &JournalError) -> Failure {
     Failure::new(error.code(), with_causes(error), error.hint())

@@ -80,6 +80,8 @@ registry! {
     DaemonFatal "daemon.fatal" Error "The process ends because it cannot keep its promises, such as after a failed write; see the cause and the disk.";
     ConfigReloaded "config.reloaded" Info "The configuration was read again.";
     ConfigRefused "config.refused" Warn "The configuration was not taken over; the earlier one stays in force. Correct it and reload.";
+    TlsRefused "tls.refused" Warn "New certificates or keys of TLS were not taken over; the earlier ones stay in force. Correct the files and reload.";
+    ApiKeysRefused "api_keys.refused" Warn "The bearer keys could not be read again; the earlier ones stay in force.";
     FilesLimited "limits.open_files" Warn "The limit of open files allows fewer connections than configured; raise `LimitNOFILE`.";
     AcceptFailed "net.accept_failed" Warn "No connection could be accepted; see the limits of the process.";
     PeerUnknown "net.peer_unknown" Warn "The kernel does not say who connects; the connection was closed.";

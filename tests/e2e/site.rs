@@ -60,12 +60,12 @@ impl Site {
 
     /// Starts the daemon and waits until it is ready.
     pub(crate) fn run(&self) -> Daemon {
-        Daemon::start(&mut self.node_command(&["run"]))
+        Daemon::start(&mut self.node_command(&["run", "--listen", "127.0.0.1:0"]))
     }
 
     /// The daemon, started by another program such as a tracer.
     pub(crate) fn run_under(&self, tracer: &mut Command) -> Daemon {
-        let node = self.node_command(&["run"]);
+        let node = self.node_command(&["run", "--listen", "127.0.0.1:0"]);
         Daemon::start(tracer.arg(node.get_program()).args(node.get_args()))
     }
 

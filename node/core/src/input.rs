@@ -23,6 +23,12 @@ pub struct ReplyTo(pub u64);
 pub enum Principal {
     /// The other end of a Unix socket runs as this user.
     Uid(u32),
+    /// It has shown the bearer key of this id.
+    ApiKey([u8; 8]),
+    /// It has proved this key in TLS.
+    TlsKey(SpkiDigest),
+    /// It has proved nothing: whoever reaches the node and knows the lease.
+    Anonymous,
 }
 
 /// Who acts and why: kept with what they did. The journal is the audit log, too.

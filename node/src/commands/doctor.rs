@@ -16,12 +16,12 @@ use leasehold_protocol::time::{ClockReading, UnixMs};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 
-use super::run::data_socket;
 use super::{next_command, status};
 use crate::admin::Admin;
 use crate::cli::{PlaceArgs, RunArgs};
 use crate::config::{self, Config};
 use crate::data_dir::DataDir;
+use crate::listening::Places;
 use crate::signing::{self, KeyName};
 use crate::{journal_check, limits, store};
 
@@ -192,8 +192,8 @@ fn open_files(config: &Config) -> Finding {
 }
 
 fn socket(dir: &DataDir, config: &Config, daemon: &Daemon) -> Finding {
-    let (path, _) = match data_socket(dir, &RunArgs::default(), config) {
-        Ok(found) => found,
+    let path = match Places::new(dir, &RunArgs::default(), config) {
+        Ok(places) => places.data,
         Err(failure) => return Finding::failure("socket", &failure),
     };
     match daemon {

@@ -7,6 +7,7 @@ mod import;
 mod init;
 mod inspect;
 mod journal;
+mod key;
 mod leases;
 mod pools;
 mod request;
@@ -62,6 +63,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Validate => validate::run(&place, &dir, &config, output),
         Verb::Doctor => return doctor::run(&place, Ok(config), output),
         Verb::Healthcheck => return healthcheck::run(&place, Ok(config), output),
+        Verb::Key(verb) => key::run(&dir, &verb, output),
         Verb::Inspect(args) => return inspect::run(&args, Some(&dir), output),
     }
     .map(|()| Exit::DONE)

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use leasehold_cli::{Failure, Output, People};
 use serde::Serialize;
 
-use super::run::data_socket;
 use crate::cli::{PlaceArgs, RunArgs};
 use crate::config::{self, Config};
 use crate::data_dir::DataDir;
+use crate::listening::Places;
 
 #[derive(Serialize)]
 struct Accepted<'a> {
@@ -21,7 +21,7 @@ struct Accepted<'a> {
 }
 
 pub(super) fn run(place: &PlaceArgs, dir: &DataDir, config: &Config, output: Output) -> Result<(), Failure> {
-    let (socket, _) = data_socket(dir, &RunArgs::default(), config)?;
+    let socket = Places::new(dir, &RunArgs::default(), config)?.data;
     let file = place.config_file().unwrap_or(Path::new(config::DEFAULT_FILE));
     let file = file.exists().then_some(file);
     let subject =

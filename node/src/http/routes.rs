@@ -6,8 +6,8 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRef, Path, Query, State};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
+use leasehold_net::Refusal;
 use leasehold_net::body::{ArtefactBody, BodyRoom, JsonBody};
-use leasehold_net::{Peer, Refusal};
 use leasehold_node_core::{Cause, Checkout, NamedIssuer};
 use leasehold_protocol::api::{
     ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
@@ -20,9 +20,13 @@ use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::join_code::JoinCode;
 use leasehold_protocol::problem::Problem;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{caller, health};
+use super::access::{self, Access, Administrator};
+use super::caller::Caller;
+use super::health;
+use crate::api_keys::KeyRing;
 use crate::command::{Answer, Command};
 use crate::daemon::Phase;
 use crate::data_dir::DataDir;
@@ -39,6 +43,8 @@ pub(crate) struct Node {
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) body_room: BodyRoom,
     pub(crate) reach: Arc<Reach>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) keys: Arc<KeyRing>,
 }
 
 impl FromRef<Node> for BodyRoom {
@@ -48,46 +54,59 @@ impl FromRef<Node> for BodyRoom {
 }
 
 /// What applications may ask.
-pub(crate) fn data_routes() -> Router<Node> {
-    Router::new()
-        .route("/v1/leases", post(checkout))
-        .route("/v1/leases/{id}/renew", post(renew))
-        .route("/v1/leases/{id}", delete(release))
-        .route("/v1/identity", get(identity))
-        .route("/v1/pools", get(pools))
-        .route("/v1/proof/{digest}", get(proof))
-        .route("/v1/status", get(status))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method)
+pub(crate) fn data_routes(node: Node) -> Router {
+    served(seat_routes(), node)
 }
 
-/// What administrators may ask beside that.
-pub(crate) fn admin_routes() -> Router<Node> {
-    data_routes()
+/// What administrators may ask beside that; in the network, too, where each request shows who it is.
+pub(crate) fn admin_routes(node: Node) -> Router {
+    let routes = seat_routes()
         .route("/v1/leases", get(leases))
         .route("/v1/bundles", post(import_bundle))
         .route("/v1/request", post(make_request))
         .route("/v1/issuer", post(name_issuer))
         .route("/v1/journal", get(verify_journal))
-        // Routes that were added later have no fallback of their own yet.
-        .method_not_allowed_fallback(unknown_method)
+        .route("/v1/api-keys/reload", post(reload_api_keys));
+    served(routes, node)
+}
+
+/// Routes with what surrounds each request. What tells a caller whether this is a node to talk to, and whether it
+/// answers, is told to everybody.
+fn served(routes: Router<Node>, node: Node) -> Router {
+    let authenticate = axum::middleware::from_fn_with_state(Arc::clone(&node.access), access::authenticate);
+    let routes = routes
+        .route_layer(authenticate)
+        .route("/v1/identity", get(identity))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method);
+    leasehold_net::surround(routes.with_state(node))
+}
+
+fn seat_routes() -> Router<Node> {
+    Router::new()
+        .route("/v1/leases", post(checkout))
+        .route("/v1/leases/{id}/renew", post(renew))
+        .route("/v1/leases/{id}", delete(release))
+        .route("/v1/pools", get(pools))
+        .route("/v1/proof/{digest}", get(proof))
+        .route("/v1/status", get(status))
+        .route("/metrics", get(health::metrics))
 }
 
 type Answered<T> = Result<Json<T>, Refusal>;
 
 async fn checkout(
     State(node): State<Node>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<CheckoutRequest>,
 ) -> Answered<Answer> {
     let CheckoutRequest { product, pool, features, count, holder, key, ttl_ms } = request;
-    let proof = caller::proof(&peer, &holder.user).await;
+    let proof = caller.proof(&holder.user).await;
     let holder = Holder { user: holder.user, host: holder.host, process: holder.process, proof };
     let checkout = Box::new(Checkout { product, pool, features, count, holder, key, ttl_ms });
-    ask(&node, Command::Checkout { principal: caller::principal(&peer)?, checkout }).await
+    ask(&node, Command::Checkout { principal: caller.principal(), checkout }).await
 }
 
 /// A renewal says nothing but the lease.
@@ -97,19 +116,19 @@ struct RenewRequest {}
 
 async fn renew(
     State(node): State<Node>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
     JsonBody(RenewRequest {}): JsonBody<RenewRequest>,
 ) -> Answered<Answer> {
-    ask(&node, Command::Renew { principal: caller::principal(&peer)?, lease: lease_id(id)? }).await
+    ask(&node, Command::Renew { principal: caller.principal(), lease: lease_id(id)? }).await
 }
 
 async fn release(
     State(node): State<Node>,
-    Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
 ) -> Answered<Answer> {
-    ask(&node, Command::Release { principal: caller::principal(&peer)?, lease: lease_id(id)? }).await
+    ask(&node, Command::Release { principal: caller.principal(), lease: lease_id(id)? }).await
 }
 
 async fn identity(State(node): State<Node>) -> Answered<IdentityAnswer> {
@@ -125,7 +144,7 @@ async fn pools(State(node): State<Node>) -> Answered<PoolsAnswer> {
     Ok(Json(PoolsAnswer { pools }))
 }
 
-async fn leases(State(node): State<Node>) -> Answered<LeasesAnswer> {
+async fn leases(State(node): State<Node>, _: Administrator) -> Answered<LeasesAnswer> {
     Ok(Json(node.writer.look(|durable| durable.core.leases(durable.now)).await?))
 }
 
@@ -149,7 +168,7 @@ async fn proof(
 
 async fn import_bundle(
     State(node): State<Node>,
-    Extension(peer): Extension<Peer>,
+    Administrator(caller): Administrator,
     query: Result<Query<ImportQuery>, QueryRejection>,
     ArtefactBody(body): ArtefactBody,
 ) -> Answered<Answer> {
@@ -157,7 +176,7 @@ async fn import_bundle(
         Refusal::new(Code::InvalidRequest, rejection.body_text(), "correct the query")
     })?;
     let envelope = received::envelope(&body)?;
-    let cause = caller::cause(&peer, actor, reason).await;
+    let cause = caller.cause(actor, reason).await;
     ask(&node, Command::Import { cause, envelope, dry_run, accept_time }).await
 }
 
@@ -194,14 +213,14 @@ pub(crate) struct MakeRequest {
 
 async fn make_request(
     State(node): State<Node>,
-    Extension(peer): Extension<Peer>,
+    Administrator(caller): Administrator,
     JsonBody(MakeRequest { join, actor, reason, key }): JsonBody<MakeRequest>,
 ) -> Answered<Answer> {
     let join = join
         .map(|code| code.parse::<JoinCode>())
         .transpose()
         .map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string(), "copy the whole join code"))?;
-    let cause = Cause { idempotency_key: key, ..caller::cause(&peer, actor, reason).await };
+    let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
     ask(&node, Command::MakeRequest { cause, join: join.map(|code| code.secret) }).await
 }
 
@@ -223,19 +242,25 @@ pub(crate) struct NameIssuer {
 
 async fn name_issuer(
     State(node): State<Node>,
-    Extension(peer): Extension<Peer>,
+    Administrator(caller): Administrator,
     JsonBody(NameIssuer { url, key, actor, reason }): JsonBody<NameIssuer>,
 ) -> Answered<Answer> {
-    let cause = caller::cause(&peer, actor, reason).await;
+    let cause = caller.cause(actor, reason).await;
     ask(&node, Command::NameIssuer { cause, issuer: NamedIssuer { url, key } }).await
 }
 
-async fn verify_journal(State(node): State<Node>) -> Answered<JournalVerified> {
+async fn verify_journal(State(node): State<Node>, _: Administrator) -> Answered<JournalVerified> {
     let dir = node.dir.clone();
     let verified = tokio::task::spawn_blocking(move || journal_check::durable_part(&dir)).await;
     let verified =
         verified.map_err(|error| Problem::new(Code::Internal, error.to_string(), "report this"))?;
     Ok(Json(verified.map_err(|failure| failure.problem().clone())?))
+}
+
+/// Keys were added or removed in the directory.
+async fn reload_api_keys(State(node): State<Node>, _: Administrator) -> Answered<Value> {
+    node.keys.reload(&node.dir).map_err(|failure| failure.problem().clone())?;
+    Ok(Json(json!({"reloaded": true})))
 }
 
 async fn unknown_route() -> Refusal {

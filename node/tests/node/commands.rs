@@ -162,8 +162,8 @@ fn bad_configuration_is_named() {
     for (config, args, said) in [
         ("sokcet = \"/s\"", &["run"][..], "did you mean `socket`?"),
         ("\nsocket_mode = \"rw\"", &["run"], "node.toml line 2"),
-        ("listen = \"127.0.0.1:7580\"", &["run"], "Unix sockets only"),
-        ("", &["run", "--listen", "127.0.0.1:0"], "Unix sockets only"),
+        ("listen = \"node:7580\"", &["run"], "node.toml line 1"),
+        ("listen = \"0.0.0.0:0\"", &["run"], "open to the network"),
         ("", &["run", "--socket", &long], "108 bytes"),
         ("", &["status", "--config", "/nowhere/node.toml"], "/nowhere/node.toml"),
     ] {

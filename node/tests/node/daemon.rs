@@ -18,9 +18,10 @@ fn a_daemon_says_where_it_listens() {
     let rig = Rig::initialised();
     let daemon = rig.run(&[]);
     let socket = rig.data("node.sock");
-    assert_eq!(daemon.ready, format!("ready unix:{} node=unprovisioned\n", socket.display()));
+    let (https, unix) = (daemon.https[0].to_string(), format!("unix:{}", socket.display()));
+    assert_eq!(daemon.ready, format!("ready {https} {unix} node=unprovisioned\n"));
     let ready: Value = serde_json::from_slice(&fs::read(rig.data("ready.json")).unwrap()).unwrap();
-    assert_eq!(ready, json!({"listen": [format!("unix:{}", socket.display())], "node_id": null}));
+    assert_eq!(ready, json!({"listen": [https, unix], "node_id": null}));
     for (path, mode) in [(&socket, 0o666), (&daemon.admin, 0o600)] {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, mode);
     }

@@ -11,6 +11,7 @@ mod health;
 mod input;
 mod issuer;
 mod metrics;
+mod network;
 mod rig;
 mod seats;
 mod service;

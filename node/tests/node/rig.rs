@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use leasehold_net::Address;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -93,14 +94,16 @@ impl Rig {
         serde_json::from_str(&done.stdout).unwrap()
     }
 
-    /// Starts a daemon and waits until it is ready.
+    /// Starts a daemon, at a free port unless the arguments name one or a socket, and waits until it is ready.
     pub(crate) fn run(&self, args: &[&str]) -> Daemon {
         self.run_prepared(args, |_| {})
     }
 
     /// The same, with more said to its process: such as its environment, or where its log goes.
     pub(crate) fn run_prepared(&self, args: &[&str], prepare: impl FnOnce(&mut Command)) -> Daemon {
-        let mut command = self.command(&[&["run"], args].concat());
+        let said = args.iter().any(|arg| ["--listen", "--socket"].contains(arg));
+        let listen = if said { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+        let mut command = self.command(&[&["run"], listen, args].concat());
         prepare(command.stdout(Stdio::piped()));
         let mut child = command.spawn().unwrap();
         let mut ready = String::new();
@@ -108,7 +111,9 @@ impl Rig {
         BufReader::new(stdout).read_line(&mut ready).unwrap();
         let socket = ready.split_whitespace().find_map(|word| word.strip_prefix("unix:")).map(PathBuf::from);
         let Some(socket) = socket else { panic!("{ready:?}, exit {:?}", child.wait()) };
-        Daemon { child, ready, socket, admin: self.data("admin.sock") }
+        let https = ready.split_whitespace().filter(|word| word.starts_with("https://"));
+        let https = https.map(|address| address.parse().unwrap()).collect();
+        Daemon { child, ready, https, socket, admin: self.data("admin.sock") }
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -137,6 +142,7 @@ impl From<Output> for Done {
 pub(crate) struct Daemon {
     child: Child,
     pub(crate) ready: String,
+    pub(crate) https: Vec<Address>,
     pub(crate) socket: PathBuf,
     pub(crate) admin: PathBuf,
 }

@@ -12,7 +12,7 @@ use leasehold_protocol::artefact::{
     TtlBounds,
 };
 use leasehold_protocol::bytes::{Bytes, Digest};
-use leasehold_protocol::envelope::{Mode, Realm, RealmId, Sealed, Verified, seal};
+use leasehold_protocol::envelope::{Mode, Realm, RealmId, Sealed, Verified, seal, verify};
 use leasehold_protocol::ids::{AccountId, NodeId};
 use leasehold_protocol::keys::{PublicKey, PublicKeyBytes, Signer, SignerFailed};
 use leasehold_protocol::proof::{ProvedSeat, verify_proof};
@@ -139,6 +139,12 @@ impl Vendor {
         let proof = SeatProof { chain, ticket: bytes(&ticket.to_owned()), ext: Extensions::NONE };
         let root = TrustRoot::pin(&self.root.envelope).unwrap();
         verify_proof(&root, &proof.to_bytes()).unwrap().1
+    }
+
+    /// The certificate that a node shows, verified as a client with nothing but the trust root does.
+    pub(crate) fn certificate_of(&self, shown: &str) -> Verified<NodeCertificate> {
+        let root = TrustRoot::pin(&self.root.envelope).unwrap();
+        verify(&unarmour(shown.as_bytes()).unwrap(), &root.ring(Kind::NodeCertificate)).unwrap()
     }
 
     fn seal<T: Artefact>(&self, artefact: &T) -> Sealed {

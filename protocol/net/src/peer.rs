@@ -1,6 +1,6 @@
 //! Who is at the other end of a connection, as the transport proved it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use leasehold_protocol::bytes::SpkiDigest;
@@ -71,6 +71,18 @@ impl Peer {
 }
 
 impl PeerAddress {
+    /// What counts as one address where addresses are counted: a whole /64 in IPv6. None on this machine, which is not
+    /// counted.
+    pub fn group(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) if !self.is_local() => Some(match address.ip().to_canonical() {
+                IpAddr::V4(address) => IpAddr::V4(address),
+                IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+            }),
+            Self::Tcp(_) | Self::Unix => None,
+        }
+    }
+
     /// Whether it is on this machine.
     pub fn is_local(&self) -> bool {
         match self {
@@ -101,6 +113,15 @@ mod tests {
         assert_eq!(named(Identity::Uid(0)).await.as_deref(), Some("root"));
         assert_eq!(named(Identity::Uid(u32::MAX - 7)).await.as_deref(), Some("uid:4294967288"));
         assert_eq!(named(Identity::Anonymous).await, None);
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let group = |text: &str| PeerAddress::Tcp(text.parse().unwrap()).group();
+        assert_eq!(group("[2001:db8::1]:1"), group("[2001:db8::ffff:1]:2"));
+        assert_ne!(group("[2001:db8::1]:1"), group("[2001:db8:0:1::1]:1"));
+        assert_eq!(group("192.0.2.1:1"), group("[::ffff:192.0.2.1]:2"));
+        assert_eq!((group("127.0.0.1:1"), PeerAddress::Unix.group()), (None, None));
     }
 
     #[test]

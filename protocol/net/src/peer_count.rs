@@ -1,7 +1,7 @@
 //! How many connections each address has.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts the connections of each address, up to a bound.
@@ -24,7 +24,6 @@ impl PeerCount {
 
     /// One more connection of `peer`, unless it has as many as it may.
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
-        let peer = counted_as(peer);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(peer).or_insert(0);
         // An address with no connection is not kept, and one more than none is within every bound but 0.
@@ -48,14 +47,6 @@ impl Drop for Counted {
     }
 }
 
-/// A host in IPv6 has a whole /64 to choose its addresses from.
-pub(crate) fn counted_as(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(peer) => IpAddr::V4(peer),
-        IpAddr::V6(peer) => IpAddr::V6(Ipv6Addr::from_bits(peer.to_bits() & (u128::MAX << 64))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,18 +60,11 @@ mod tests {
         let count = PeerCount::new(3);
         let mut held: Vec<_> = (0..3).map(|_| count.enter(ip("192.0.2.1")).unwrap()).collect();
         assert!(count.enter(ip("192.0.2.1")).is_none());
-        assert!(count.enter(ip("::ffff:192.0.2.1")).is_none(), "the same address in another dress");
         assert!(count.enter(ip("192.0.2.2")).is_some());
         held.pop();
         let again = count.enter(ip("192.0.2.1"));
         assert!(again.is_some() && count.enter(ip("192.0.2.1")).is_none());
         drop((held, again));
         assert!(count.counts.lock().unwrap().is_empty(), "nothing is kept of those who left");
-    }
-
-    #[test]
-    fn a_network_of_ipv6_counts_as_one() {
-        assert_eq!(counted_as(ip("2001:db8::1")), counted_as(ip("2001:db8::ffff:1")));
-        assert_ne!(counted_as(ip("2001:db8::1")), counted_as(ip("2001:db8:0:1::1")));
     }
 }

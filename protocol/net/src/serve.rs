@@ -138,17 +138,15 @@ enum Place {
 }
 
 impl Socket {
+    /// A place among the connections of its address, unless there is none left.
     fn count(&self, peers: &Arc<PeerCount>) -> Option<Place> {
-        match self {
-            Self::Tls(_, address, _) if !PeerAddress::Tcp(*address).is_local() => {
-                let counted = peers.enter(address.ip());
-                if counted.is_none() {
-                    tracing::debug!(%address, "an address has as many connections as it may");
-                }
-                counted.map(Place::Counted)
-            }
-            Self::Unix(_) | Self::Tls(..) => Some(Place::Local),
+        let Self::Tls(_, address, _) = self else { return Some(Place::Local) };
+        let Some(group) = PeerAddress::Tcp(*address).group() else { return Some(Place::Local) };
+        let counted = peers.enter(group);
+        if counted.is_none() {
+            tracing::debug!(%address, "an address has as many connections as it may");
         }
+        counted.map(Place::Counted)
     }
 }
 
