@@ -45,6 +45,10 @@ pub(crate) enum Verb {
     Request(RequestArgs),
     /// Apply a bundle from the vendor
     Import(ImportArgs),
+    /// Write a receipt to carry to the vendor: what is in force, and which seats are given back
+    Receipt(ReceiptArgs),
+    /// Give free seats back to the vendor
+    Surrender(SurrenderArgs),
     /// Serve seats, in the foreground
     Run(RunArgs),
     /// Show trust, clock, pools and journal
@@ -116,6 +120,30 @@ pub(crate) struct ImportArgs {
     /// Vouch for a signed time that is far ahead of this machine's clock
     #[arg(long)]
     pub(crate) accept_time: bool,
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReceiptArgs {
+    /// Where to write it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SurrenderArgs {
+    /// Of which pool
+    #[arg(long, value_name = "POOL")]
+    pub(crate) pool: PoolId,
+    /// How many seats, all of them or none
+    #[arg(long, value_name = "SEATS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seats: u32,
+    /// Where to write the receipt that tells the vendor
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) mutation: MutationArgs,
 }

@@ -1,9 +1,11 @@
 //! What the shell asks of the core, and what comes back.
 
 use leasehold_node_core::{Cause, Checkout, Input, NamedIssuer, Principal, ReplyTo};
-use leasehold_protocol::api::{Decision, Denial, ImportAnswer, ReleaseAnswer, RequestAnswer};
+use leasehold_protocol::api::{
+    Decision, Denial, ImportAnswer, ReceiptAnswer, ReleaseAnswer, RequestAnswer, SurrenderAnswer,
+};
 use leasehold_protocol::artefact::JournalTail;
-use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::ids::{LeaseId, PoolId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
 use serde::ser::SerializeMap as _;
@@ -27,6 +29,10 @@ pub(crate) enum Command {
     Import { cause: Cause, envelope: Vec<u8>, dry_run: bool, accept_time: bool },
     /// From now on the node talks to this issuer by itself.
     NameIssuer { cause: Cause, issuer: NamedIssuer },
+    /// A receipt shall be made.
+    MakeReceipt { cause: Cause },
+    /// Free seats shall go back to the vendor.
+    Surrender { cause: Cause, pool: PoolId, seats: u32, dry_run: bool },
 }
 
 /// What comes back where nothing was refused.
@@ -42,6 +48,10 @@ pub(crate) enum Answer {
     Request(Box<RequestAnswer>),
     /// What an import did.
     Imported(Box<ImportAnswer>),
+    /// A signed receipt.
+    Receipt(Box<ReceiptAnswer>),
+    /// Which seats went back.
+    Surrendered(Box<SurrenderAnswer>),
     /// The issuer is named.
     IssuerNamed,
 }
@@ -54,7 +64,7 @@ pub(crate) type AnswerTo = oneshot::Sender<Outcome>;
 impl Command {
     /// Whether the command adds promises. They end first where the disk fills up; renewals and releases go on.
     pub(crate) const fn adds_promises(&self) -> bool {
-        !matches!(self, Self::Renew { .. } | Self::Release { .. })
+        !matches!(self, Self::Renew { .. } | Self::Release { .. } | Self::Surrender { .. })
     }
 
     /// The core's input. `journal` is how far the journal reaches.
@@ -68,6 +78,10 @@ impl Command {
                 Input::Import { to, cause, envelope, dry_run, accept_time }
             }
             Self::NameIssuer { cause, issuer } => Input::NameIssuer { to, cause, issuer },
+            Self::MakeReceipt { cause } => Input::MakeReceipt { to, cause, journal },
+            Self::Surrender { cause, pool, seats, dry_run } => {
+                Input::Surrender { to, cause, pool, count: seats, dry_run }
+            }
         }
     }
 }
@@ -81,6 +95,8 @@ impl Serialize for Answer {
             Self::Released(answer) => answer.serialize(serializer),
             Self::Request(answer) => answer.serialize(serializer),
             Self::Imported(answer) => answer.serialize(serializer),
+            Self::Receipt(answer) => answer.serialize(serializer),
+            Self::Surrendered(answer) => answer.serialize(serializer),
             Self::IssuerNamed => serializer.serialize_map(Some(0))?.end(),
         }
     }

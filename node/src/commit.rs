@@ -7,9 +7,9 @@ use std::io;
 use leasehold_clock::Stopwatch;
 use leasehold_journal::{Draft, Home as _, JournalError};
 use leasehold_node_core::{Effect, Effects, Entropy, Event, Input, Reply, ReplyTo, SeatReply};
-use leasehold_protocol::api::{ReleaseAnswer, RequestAnswer};
+use leasehold_protocol::api::{ReceiptAnswer, ReleaseAnswer, RequestAnswer};
 use leasehold_protocol::armour::one_line;
-use leasehold_protocol::artefact::{JournalTail, Request};
+use leasehold_protocol::artefact::{Artefact, JournalTail, Receipt, Request};
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::{TicketBatch, seal};
@@ -170,6 +170,11 @@ impl<'a> Commit<'a> {
                 self.request(&request)
             }
             Reply::Imported(imported) => Ok(Answer::Imported(imported)),
+            Reply::Receipt(receipt) => {
+                self.store.home.sync_mark()?;
+                self.receipt(&receipt)
+            }
+            Reply::Surrendered(surrendered) => Ok(Answer::Surrendered(surrendered)),
             Reply::IssuerNamed => Ok(Answer::IssuerNamed),
         })
     }
@@ -196,11 +201,23 @@ impl<'a> Commit<'a> {
     }
 
     fn request(&self, request: &Request) -> Outcome {
-        let sealed = seal(&self.store.realm, request, &[&self.store.key]).map_err(|error| {
-            Problem::new(Code::Internal, format!("cannot sign the request: {error}"), "report this")
+        let (request, digest) = self.signed(request)?;
+        Ok(Answer::Request(Box::new(RequestAnswer { request, digest })))
+    }
+
+    fn receipt(&self, receipt: &Receipt) -> Outcome {
+        let bundle = receipt.bundle;
+        let (receipt, digest) = self.signed(receipt)?;
+        Ok(Answer::Receipt(Box::new(ReceiptAnswer { receipt, digest, bundle })))
+    }
+
+    /// The artefact in one line, and its digest.
+    fn signed<T: Artefact>(&self, artefact: &T) -> Result<(String, Digest), Problem> {
+        let sealed = seal(&self.store.realm, artefact, &[&self.store.key]).map_err(|error| {
+            Problem::new(Code::Internal, format!("cannot sign the {}: {error}", T::KIND), "report this")
         })?;
         let text = one_line(&sealed.envelope).expect("an envelope that was just made is one");
-        Ok(Answer::Request(Box::new(RequestAnswer { request: text, digest: sealed.digest })))
+        Ok((text, sealed.digest))
     }
 
     fn answer(&mut self, to: ReplyTo, outcome: Outcome) {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::{Digest, hex_bytes};
 use crate::code::{Code, UnknownCode, exit};
 use crate::ids::{AllocationId, BundleId, LeaseId, NodeId, PoolId};
+use crate::slots::SlotRange;
 use crate::time::UnixMs;
 
 hex_bytes!(
@@ -399,6 +400,28 @@ pub struct RequestAnswer {
     pub request: String,
     /// Its digest.
     pub digest: Digest,
+}
+
+/// `POST /v1/receipts` (admin).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptAnswer {
+    /// `lh1_receipt_…`.
+    pub receipt: String,
+    /// Its digest.
+    pub digest: Digest,
+    /// The bundle that is in force.
+    pub bundle: Digest,
+}
+
+/// `POST /v1/surrenders` (admin).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SurrenderAnswer {
+    /// The pool.
+    pub pool_id: PoolId,
+    /// How many of its seats are given back.
+    pub seats: u32,
+    /// Which; none if they would only be (`dry_run`).
+    pub slots: Vec<SlotRange>,
 }
 
 /// The share of `ttl_ms` that is left for use after `age_ms`: STOP = 0.80 · TTL.

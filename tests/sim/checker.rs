@@ -35,6 +35,7 @@ pub(crate) enum Gate {
     DenialByClock,
     AllowedInGrace,
     RowsExtended,
+    SlotsFreed,
     SeveralSeatsAtOnce,
     DuplicateDelivery,
     MessageLost,
@@ -49,7 +50,7 @@ pub(crate) enum Gate {
 }
 
 impl Gate {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::PoolFull,
         Self::Eviction,
         Self::Renewal,
@@ -64,6 +65,7 @@ impl Gate {
         Self::DenialByClock,
         Self::AllowedInGrace,
         Self::RowsExtended,
+        Self::SlotsFreed,
         Self::SeveralSeatsAtOnce,
         Self::DuplicateDelivery,
         Self::MessageLost,
@@ -88,6 +90,8 @@ pub(crate) struct Checker {
     sold: BTreeMap<PoolId, u32>,
     /// Slots the issuer gave away until when.
     given: Vec<(PoolId, SlotSet, UnixMs)>,
+    /// Slots the node gave back: somebody else's now.
+    freed: Vec<(PoolId, SlotSet)>,
     /// Whose each epoch is.
     epochs: BTreeMap<(PoolId, u64), LeaseId>,
     /// Every lease that an answer ever named.
@@ -113,6 +117,11 @@ impl Checker {
         }
     }
 
+    /// The issuer hears that these slots were given back, and gives them to somebody else.
+    pub(crate) fn free(&mut self, pool: PoolId, slots: &SlotSet) {
+        self.freed.push((pool, slots.clone()));
+    }
+
     /// When something ends: moments worth a look.
     pub(crate) fn ends(&self) -> impl Iterator<Item = TrueUs> + '_ {
         self.given.iter().map(|(_, _, end)| TrueUs(end.since(NOW).saturating_mul(1000)))
@@ -129,6 +138,8 @@ impl Checker {
             let slots = taken.entry(seat.pool).or_default();
             for slot in seat.slots.iter() {
                 require(slots.insert(slot), || format!("two clients use slot {slot} of {}", seat.pool))?;
+                let freed = self.freed.iter().any(|(pool, slots)| *pool == seat.pool && slots.contains(slot));
+                require(!freed, || format!("slot {slot} of {} was given back and is used", seat.pool))?;
                 require(self.covers(seat.pool, slot, now), || {
                     format!("slot {slot} of {} is used beyond the end of its row", seat.pool)
                 })?;

@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) offer: Offer,
     /// When rows are replaced by longer ones.
     pub(crate) extend_at: Option<TrueUs>,
+    /// When the issuer wants seats back.
+    pub(crate) shrink_at: Option<TrueUs>,
 }
 
 /// How one client behaves.
@@ -89,6 +91,7 @@ impl Plan {
             wall_error_ms,
             issuer_error_ms: rng.pick(&[0, 1_000, 5 * MINUTE_MS]),
             extend_at: rng.chance(500).then(|| TrueUs(rng.between(0, until.0))),
+            shrink_at: rng.chance(500).then(|| TrueUs(rng.between(0, until.0 / 2))),
             offer,
         }
     }

@@ -33,16 +33,18 @@ pub(crate) enum Law {
     ReplayRestartsTtl,
     AgeIgnored,
     RowEndIgnored,
+    ReleaseForgotten,
 }
 
 impl Law {
-    pub(crate) const MUTANTS: [Self; 6] = [
+    pub(crate) const MUTANTS: [Self; 7] = [
         Self::WithoutGrace,
         Self::AckBeforeDurable,
         Self::EpochReused,
         Self::ReplayRestartsTtl,
         Self::AgeIgnored,
         Self::RowEndIgnored,
+        Self::ReleaseForgotten,
     ];
 
     const fn rules(self) -> Rules {
@@ -52,6 +54,7 @@ impl Law {
             Self::EpochReused => Rules::LAW.without_epochs(),
             Self::AgeIgnored => Rules::LAW.without_age(),
             Self::RowEndIgnored => Rules::LAW.without_row_end(),
+            Self::ReleaseForgotten => Rules::LAW.without_releases(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use leasehold_node_core::Reply;
 use leasehold_protocol::api::ImportResult;
+use leasehold_protocol::artefact::Released;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_tests::vendor::Vendor;
@@ -52,6 +53,8 @@ enum Event {
     AskIssuer,
     /// The issuer has longer rows to give.
     Extend,
+    /// The issuer wants seats back.
+    Shrink,
     /// Something ends about now.
     Look,
 }
@@ -118,6 +121,9 @@ impl World {
         if let Some(at) = self.plan.extend_at {
             self.at(at, Event::Extend);
         }
+        if let Some(at) = self.plan.shrink_at {
+            self.at(at, Event::Shrink);
+        }
         for number in 0..self.clients.len() {
             self.at(self.clients[number].wakes_at, Event::ClientWakes(number));
         }
@@ -162,6 +168,7 @@ impl World {
                 return self.make_frame(false);
             }
             Event::Extend => self.extend(),
+            Event::Shrink => self.shrink(),
         }
         Ok(())
     }
@@ -274,7 +281,7 @@ impl World {
                     self.issuer_answers(&request);
                     continue;
                 }
-                Reply::IssuerNamed => continue,
+                Reply::Receipt(_) | Reply::Surrendered(_) | Reply::IssuerNamed => continue,
                 Reply::Imported(imported) => {
                     assert_eq!(imported.result, ImportResult::Applied, "each bundle is made once");
                     continue;
@@ -288,6 +295,7 @@ impl World {
     }
 
     fn issuer_answers(&mut self, request: &leasehold_protocol::artefact::Request) {
+        self.take_back(&request.released);
         let (error_ms, late_ms) = (self.plan.issuer_error_ms, self.rng.pick(&[0, 0, 10_000]));
         let wall = self.now.unix();
         self.plan.offer.issued_at = wall;
@@ -310,6 +318,41 @@ impl World {
         }
         self.count(Gate::RowsExtended, 1);
         self.at(self.now, Event::AskIssuer);
+    }
+
+    /// The issuer wants seats back, and is told of them until the end.
+    fn shrink(&mut self) {
+        for row in self.plan.offer.pools.iter_mut().flat_map(|pool| &mut pool.rows) {
+            row.seq += 1;
+            row.shrink_to = Some(u32::try_from(self.rng.between(0, i64::from(row.slots.len()))).unwrap_or(0));
+        }
+        let mut at = self.now;
+        while at < self.plan.until {
+            self.at(at, Event::AskIssuer);
+            at = at.plus(self.rng.between(30 * SECOND_US, 180 * SECOND_US));
+        }
+    }
+
+    /// What the node gave back is somebody else's. Its rows are signed anew without it.
+    fn take_back(&mut self, released: &[Released]) {
+        let Some(report) = released.iter().map(|release| release.report_seq).max() else { return };
+        for release in released {
+            let row = self.vendor.row_of(release.allocation).expect("nodes give back what they were given");
+            for pool in &mut self.plan.offer.pools {
+                let id = pool.id();
+                for row in pool.rows.iter_mut().filter(|known| known.number == row) {
+                    let slots = row.slots.without(&row.slots.without(&release.slots));
+                    if slots.is_empty() {
+                        continue;
+                    }
+                    row.slots.remove_all(&slots);
+                    (row.seq, row.acked_report_seq) = (row.seq + 1, report);
+                    self.checker.free(id, &slots);
+                    *self.gates.entry(Gate::SlotsFreed).or_default() += u64::from(slots.len());
+                }
+                pool.rows.retain(|row| !row.slots.is_empty());
+            }
+        }
     }
 
     fn node_starts(&mut self) -> Result<(), Violation> {

@@ -100,8 +100,14 @@ pub struct RowOffer {
     pub kind: AllocationKind,
     /// Slots; none for an unlimited pool.
     pub slots: SlotSet,
+    /// How many seats the vendor wants kept.
+    pub shrink_to: Option<u32>,
+    /// Releases up to this report are taken into account.
+    pub acked_report_seq: u64,
     /// First instant.
     pub not_before: UnixMs,
+    /// When the node should ask for the next version.
+    pub renew_after: UnixMs,
     /// End.
     pub not_after: UnixMs,
     /// Running time for which it is served without an upper bound of time; makes the row `fixed`.
@@ -157,7 +163,10 @@ impl RowOffer {
             seq: 1,
             kind: AllocationKind::Base,
             slots,
+            shrink_to: None,
+            acked_report_seq: 0,
             not_before: NOW.plus(-DAY_MS),
+            renew_after: NOW.plus(300 * DAY_MS),
             not_after: NOW.plus(366 * DAY_MS),
             suspect_budget_ms: None,
         }
@@ -176,6 +185,12 @@ impl Vendor {
     /// Envelope of the trust root.
     pub fn trust_root(&self) -> Vec<u8> {
         self.root.envelope.clone()
+    }
+
+    /// The number of the row of which this is a version.
+    pub fn row_of(&self, digest: Digest) -> Option<u8> {
+        let rows = self.rows.lock().expect("nobody panics while signing");
+        rows.iter().find(|(_, known)| **known == digest).map(|((number, _), _)| *number)
     }
 
     /// The bundle that answers `request`.
@@ -351,10 +366,10 @@ fn allocation(
         suspect_budget_ms: row.suspect_budget_ms.unwrap_or(0),
         seq: row.seq,
         prev: None,
-        shrink_to: None,
-        acked_report_seq: 0,
+        shrink_to: row.shrink_to,
+        acked_report_seq: row.acked_report_seq,
         not_before: row.not_before,
-        renew_after: row.not_after,
+        renew_after: row.renew_after.min(row.not_after),
         not_after: row.not_after,
         ext: Extensions::NONE,
     }

@@ -73,6 +73,7 @@ impl NodeCore {
             let problem = if same { key_ended(checkout) } else { key_conflict(checkout) };
             return self.refuse_by_record(to, problem, out);
         }
+        self.shrink_rows(out);
         match self.choose(checkout) {
             Ok(choice) => self.grant(to, principal, checkout, params_hash, choice, entropy, out),
             Err(denied) => self.deny(to, denied.pool, *denied.denial, out),
@@ -244,12 +245,14 @@ impl NodeCore {
         candidate: &Candidate<'_>,
         checkout: &Checkout,
     ) -> Option<Choice> {
-        let rows: Vec<RowIndex> = candidate.rows.iter().map(|&(row, _)| row).collect();
         let seats = match candidate.entry.pool.seats {
-            PoolSeats::Unlimited => self.unlimited_seats(candidate.index, *rows.first()?),
+            PoolSeats::Unlimited => self.unlimited_seats(candidate.index, candidate.rows.first()?.0),
             PoolSeats::Value(_) => {
-                let run_out = || self.run_out(candidate.index);
-                seats::choose(&self.ledger, provision, candidate.index, &rows, checkout.count, run_out)?
+                let served = |&(row, _)| Some((row, self.slots_of(provision, provision.rows.get(&row)?)));
+                let rows: Vec<(RowIndex, SlotSet)> = candidate.rows.iter().filter_map(served).collect();
+                let pool = self.ledger.pool(candidate.index);
+                let used = pool.map(|pool| pool.used.clone()).unwrap_or_default();
+                seats::choose(&used, &rows, checkout.count, || self.run_out(candidate.index))?
             }
         };
         let &(_, ttl_ms) = candidate.rows.iter().find(|(row, _)| *row == seats.row)?;
@@ -262,7 +265,8 @@ impl NodeCore {
         Seats { row, slots: SlotSet::EMPTY, evicted }
     }
 
-    fn run_out(&self, pool: PoolIndex) -> impl Iterator<Item = &Lease> {
+    /// Leases whose seats may be given to somebody else, the oldest deadline first.
+    pub(crate) fn run_out(&self, pool: PoolIndex) -> impl Iterator<Item = &Lease> {
         self.ledger.run_out(pool, self.clock.svc(), self.rules.reclaim_waits_for_grace)
     }
 
@@ -360,7 +364,7 @@ impl NodeCore {
         let used =
             open.iter().fold(0_u32, |sum, c| sum.saturating_add(self.ledger.in_use(c.index, svc, grace)));
         let rows = open.iter().flat_map(|c| &c.rows);
-        let seats = rows.fold(0_u32, |sum, (row, _)| sum.saturating_add(slots_of(provision, *row)));
+        let seats = rows.fold(0_u32, |sum, (row, _)| sum.saturating_add(self.seats_of_row(provision, *row)));
         let what = checkout.product.clone().unwrap_or_else(|| "the pool".to_owned());
         let detail = match (seats, checkout.count) {
             (0, _) => format!("this node holds no seats of {what}"),
@@ -386,6 +390,10 @@ impl NodeCore {
             None => vec!["an allocation with seats".to_owned()],
         };
         denial
+    }
+
+    fn seats_of_row(&self, provision: &Provision, row: RowIndex) -> u32 {
+        provision.rows.get(&row).map_or(0, |row| self.slots_of(provision, row).len())
     }
 
     /// A denial for time names both times and the difference.
@@ -523,10 +531,6 @@ fn unprovisioned() -> Denial {
         "this node has not been given any seats yet",
         "import the vendor's bundle: leasehold-node import FILE",
     )
-}
-
-fn slots_of(provision: &Provision, row: RowIndex) -> u32 {
-    provision.rows.get(&row).map_or(0, |row| row.allocation.slots.len())
 }
 
 fn normalised(checkout: &Checkout) -> Checkout {

@@ -39,13 +39,23 @@ impl NodeCore {
     /// The contact with the issuer, if one was named and the node has an account there.
     pub fn contact(&self, now: &ClockReading) -> Option<Contact<'_>> {
         let (issuer, provision) = (self.issuer.as_ref()?, self.provision.as_ref()?);
-        let exchange_due = wanted_from(provision) <= self.clock_at(now).best();
+        let exchange_due = self.next_exchange_at()? <= self.clock_at(now).best();
         Some(Contact {
             issuer,
             account: provision.account,
             head_version: provision.head.version,
             exchange_due,
         })
+    }
+
+    /// From when on the node wants to hear from the issuer without being told that there is something new, as `best`
+    /// goes; none before the first bundle. That is at once if seats went back that no answered report told of; else
+    /// when a row asks to be renewed, the certificate is past half its life, or the issuer's last word grows old. What an
+    /// answer did not renew, though it was time, is not asked for again before that.
+    pub fn next_exchange_at(&self) -> Option<UnixMs> {
+        let provision = self.provision.as_ref()?;
+        let untold = provision.releases.newest_report().is_some_and(|report| self.answered_report < report);
+        Some(if untold { UnixMs::MIN } else { wanted_from(provision) })
     }
 
     /// The issuer that was named last.
@@ -68,14 +78,12 @@ impl NodeCore {
     }
 }
 
-/// From when on the node wants to hear from the issuer without being told that there is something new. What the last
-/// bundle did not renew, though it was time, is not asked for again before the next daily exchange.
 fn wanted_from(provision: &Provision) -> UnixMs {
-    let asked_at = provision.last_bundle.issued_at;
+    let answered_at = provision.last_bundle.issued_at;
     let certificate = &provision.certificate;
     let half_ms = certificate.not_after.since(certificate.issue.issued_at) / 2;
     let rows = provision.rows.values().filter(|row| row.current).map(|row| row.allocation.renew_after);
-    let renewals = rows.chain([certificate.issue.issued_at.plus(half_ms)]).filter(|&due| asked_at < due);
-    let daily = asked_at.plus(limits::EXCHANGE_MS);
-    renewals.fold(daily, UnixMs::min)
+    let renewals = rows.chain([certificate.issue.issued_at.plus(half_ms)]).filter(|&due| answered_at < due);
+    let word_is_old = provision.head.issue.issued_at.plus(limits::EXCHANGE_MS);
+    renewals.fold(word_is_old, UnixMs::min)
 }

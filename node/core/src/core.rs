@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use leasehold_protocol::api::IdempotencyKey;
-use leasehold_protocol::artefact::{Holder, Kind, Request};
-use leasehold_protocol::bundle::open_bundle;
+use leasehold_protocol::artefact::{Answers, Holder, Kind, Request};
+use leasehold_protocol::bundle::{OpenedBundle, open_bundle};
 use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
 use leasehold_protocol::canonical;
 use leasehold_protocol::code::Code;
@@ -13,6 +13,7 @@ use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::keys::PublicKeyBytes;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
+use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{ClockReading, Stamp, SvcMs};
 use leasehold_protocol::trust_root::TrustRoot;
 use sha2::{Digest as _, Sha256};
@@ -26,8 +27,10 @@ use crate::interner::Interner;
 use crate::ledger::{Lease, Ledger, grace_ms};
 use crate::limits;
 use crate::provision::{Provision, extend_roots};
-use crate::record::{EndCause, LeaseGranted, Record};
+use crate::receipt::MadeReceipt;
+use crate::record::{EndCause, LeaseGranted, Record, ReleaseCause};
 use crate::rules::Rules;
+use crate::surrender::{CONFLICT, Surrendered};
 use leasehold_protocol::entropy::Entropy;
 
 /// The node's ledger as a fold over its journal.
@@ -43,6 +46,10 @@ pub struct NodeCore {
     pub(crate) requests: VecDeque<OpenRequest>,
     pub(crate) issuer: Option<NamedIssuer>,
     pub(crate) reports: u64,
+    /// The newest report that a bundle answered.
+    pub(crate) answered_report: u64,
+    pub(crate) surrenders: VecDeque<Surrendered>,
+    pub(crate) receipts: VecDeque<MadeReceipt>,
     pub(crate) recent_denials: RecentDenials,
     /// Not part of the fold: counted since the last roll-up.
     pub(crate) pending_denials: PendingDenials,
@@ -110,6 +117,9 @@ impl NodeCore {
             requests: VecDeque::new(),
             issuer: None,
             reports: 0,
+            answered_report: 0,
+            surrenders: VecDeque::new(),
+            receipts: VecDeque::new(),
             recent_denials: RecentDenials::new(),
             pending_denials: PendingDenials::new(),
             next_seq: Seq(1),
@@ -163,8 +173,15 @@ impl NodeCore {
             Input::Import { to, cause, envelope, dry_run, accept_time } => {
                 self.import(to, cause, &envelope, dry_run, accept_time, out);
             }
+            Input::MakeReceipt { to, cause, journal } => self.make_receipt(to, cause, journal, entropy, out),
+            Input::Surrender { to, cause, pool, count, dry_run } => {
+                self.surrender(to, cause, pool, count, dry_run, out);
+            }
             Input::NameIssuer { to, cause, issuer } => self.name_issuer(to, cause, issuer, out),
-            Input::Tick => self.end_drained(out),
+            Input::Tick => {
+                self.shrink_rows(out);
+                self.end_drained(out);
+            }
         }
     }
 
@@ -212,7 +229,9 @@ impl NodeCore {
                 self.apply_request(seq, cause, request, &realm);
             }
             Record::BundleApplied { envelope, time_accepted, .. } => {
-                self.apply_bundle(&envelope.0, *time_accepted).map_err(|reason| broken(&reason))?;
+                let root = self.trust_root().ok_or_else(|| broken("the node was never initialised"))?;
+                let opened = open_bundle(root, &envelope.0).map_err(|error| broken(&error.to_string()))?;
+                self.put_in_force(&opened, *time_accepted);
             }
             Record::HolderSeen { index, holder } => self.holders.insert(*index, holder.clone()),
             Record::FeaturesSeen { index, features } => self.features.insert(*index, features.clone()),
@@ -224,6 +243,11 @@ impl NodeCore {
             }
             Record::LeaseEnded { grant, cause } => self.apply_end(*grant, *cause),
             Record::Denied { pool, count, .. } => self.apply_denied(*pool, *count),
+            Record::SlotsReleased { cause, allocation, slots, report_seq } => {
+                self.apply_release(seq, cause, *allocation, slots, *report_seq)
+                    .ok_or_else(|| broken("it gives back slots of an unknown row"))?;
+            }
+            Record::ReceiptMade { cause, receipt } => self.apply_receipt(seq, cause, receipt),
             Record::IssuerNamed { url, key, .. } => {
                 self.issuer = Some(NamedIssuer { url: url.clone(), key: *key });
             }
@@ -274,6 +298,22 @@ impl NodeCore {
         seq
     }
 
+    /// Emits the record of a bundle that is opened already: it is verified once.
+    pub(crate) fn emit_bundle(
+        &mut self,
+        cause: Cause,
+        opened: &OpenedBundle,
+        time_accepted: bool,
+        out: &mut Effects,
+    ) -> Seq {
+        let seq = self.next_seq;
+        self.next_seq = Seq(seq.0.saturating_add(1));
+        self.put_in_force(opened, time_accepted);
+        let envelope = Bytes(opened.bundle.envelope().to_vec());
+        out.0.push(Effect::Record(Record::BundleApplied { cause, envelope, time_accepted }));
+        seq
+    }
+
     fn initialise(&mut self, initialise: Initialise, out: &mut Effects) {
         let Initialise { cause, trust_root, sign_key, tls_keys, name } = initialise;
         let incarnation = minutes_since_2024(self.clock.wall().0);
@@ -299,6 +339,8 @@ impl NodeCore {
             Input::Initialise(_)
             | Input::MakeRequest { .. }
             | Input::Import { .. }
+            | Input::MakeReceipt { .. }
+            | Input::Surrender { .. }
             | Input::NameIssuer { .. } => false,
         }
     }
@@ -324,23 +366,43 @@ impl NodeCore {
         self.ledger.reset_usage();
     }
 
-    fn apply_bundle(&mut self, envelope: &[u8], time_accepted: bool) -> Result<(), String> {
-        let identity = self.identity.as_mut().ok_or("the node was never initialised")?;
-        let opened = open_bundle(&identity.root, envelope).map_err(|error| error.to_string())?;
-        extend_roots(&mut identity.roots, &identity.root, &opened);
+    fn put_in_force(&mut self, opened: &OpenedBundle, time_accepted: bool) {
+        let Some(identity) = &mut self.identity else { return };
+        extend_roots(&mut identity.roots, &identity.root, opened);
         identity.root = opened.root.clone();
         if let Some(time) = &opened.time {
             let asked =
                 self.requests.iter().find(|request| request.request.nonce == time.nonce).and_then(|r| r.made);
             self.clock.learn(time, asked, time_accepted);
         }
+        let mut made = self.requests.iter();
+        if let Some(asked) = made.find(|made| opened.bundle.answers == Answers::Request(made.digest)) {
+            self.answered_report = self.answered_report.max(asked.request.report_seq);
+        }
         let unbounded_ms = self.clock.unbounded_ms();
         match &mut self.provision {
-            Some(provision) => provision.take(&opened, &identity.roots, unbounded_ms),
-            None => self.provision = Some(Provision::first(&opened, &identity.roots, unbounded_ms)),
+            Some(provision) => provision.take(opened, &identity.roots, unbounded_ms),
+            None => self.provision = Some(Provision::first(opened, &identity.roots, unbounded_ms)),
         }
         self.forget_idle_rows();
-        Ok(())
+    }
+
+    fn apply_release(
+        &mut self,
+        seq: Seq,
+        cause: &ReleaseCause,
+        row: u32,
+        slots: &SlotSet,
+        report_seq: u64,
+    ) -> Option<()> {
+        let provision = self.provision.as_mut()?;
+        let row = provision.rows.get(&row)?;
+        provision.releases.add(row, slots, report_seq);
+        let pool = row.pool_index;
+        if let ReleaseCause::Surrender(cause) = cause {
+            self.apply_surrender(seq, cause, pool, slots);
+        }
+        Some(())
     }
 
     fn apply_grant(&mut self, seq: Seq, granted: &LeaseGranted) {
@@ -458,6 +520,13 @@ pub(crate) fn refuse_artefact(
 ) {
     out.0.push(Effect::Event(Event::ArtefactRefused { code, detail: format!("{kind}: {detail}") }));
     refuse(to, Problem::new(code, detail, hint), out);
+}
+
+/// Nothing can be said to the vendor before its first bundle.
+pub(crate) fn unprovisioned() -> Problem {
+    let hint = "import the vendor's bundle: leasehold-node import FILE";
+    let problem = Problem::new(Code::NodeUnprovisioned, "this node has no bundle yet", hint);
+    Problem { status: CONFLICT, ..problem }
 }
 
 pub(crate) fn unknown_lease(lease: LeaseId) -> Problem {

@@ -1,7 +1,7 @@
 //! What a core wants done.
 
-use leasehold_protocol::api::{Denial, ImportAnswer};
-use leasehold_protocol::artefact::{LeaseTicket, Request};
+use leasehold_protocol::api::{Denial, ImportAnswer, SurrenderAnswer};
+use leasehold_protocol::artefact::{LeaseTicket, Receipt, Request};
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::{LeaseId, PoolId};
@@ -51,6 +51,10 @@ pub enum Reply {
     Request(Box<Request>),
     /// What an import did.
     Imported(Box<ImportAnswer>),
+    /// The receipt to sign and hand out.
+    Receipt(Box<Receipt>),
+    /// Which seats went back.
+    Surrendered(Box<SurrenderAnswer>),
     /// The issuer is named.
     IssuerNamed,
 }

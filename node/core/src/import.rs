@@ -3,7 +3,6 @@
 use leasehold_protocol::api::{ImportAnswer, ImportResult, instant};
 use leasehold_protocol::artefact::{Answers, Head, Kind, Seats};
 use leasehold_protocol::bundle::{OpenedBundle, open_bundle};
-use leasehold_protocol::bytes::Bytes;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::seq::Seq;
 
@@ -11,7 +10,6 @@ use crate::core::{Identity, NodeCore, refuse, refuse_artefact, reply};
 use crate::effect::{Effect, Effects, Event, Reply};
 use crate::input::{Cause, ReplyTo};
 use crate::provision::{PoolEntry, Provision};
-use crate::record::Record;
 use crate::revocation::scheduled_at;
 
 /// A bundle that is not for this node, or not newer.
@@ -65,9 +63,8 @@ impl NodeCore {
             let answer = ImportAnswer { result: ImportResult::WouldApply, bundle_id, changes };
             return reply(to, Seq(0), Reply::Imported(Box::new(answer)), out);
         }
-        let record =
-            Record::BundleApplied { cause, envelope: Bytes(envelope.to_vec()), time_accepted: accept_time };
-        let seq = self.emit(record, out);
+        let seq = self.emit_bundle(cause, &opened, accept_time, out);
+        self.shrink_rows(out);
         out.0.push(Effect::Event(Event::BundleApplied { digest: opened.bundle.digest() }));
         let answer = ImportAnswer { result: ImportResult::Applied, bundle_id, changes };
         reply(to, seq, Reply::Imported(Box::new(answer)), out);
@@ -186,7 +183,11 @@ fn changes(provision: Option<&Provision>, opened: &OpenedBundle) -> Vec<String> 
             _ => format!("{} seats", row.slots.len()),
         };
         let end = instant(row.not_after).unwrap_or_else(|| "no end".to_owned());
-        changes.push(format!("{seats} of {} until {end} ({})", sku.unwrap_or("a product"), row.issue.id));
+        let sku = sku.unwrap_or("a product");
+        changes.push(format!("{seats} of {sku} until {end} ({})", row.issue.id));
+        if let Some(keep) = row.shrink_to {
+            changes.push(format!("seats of {sku} go back, as they become free, down to {keep}"));
+        }
     }
     let kept = |id| opened.allocations.iter().any(|row| row.issue.id == id);
     let gone = provision.into_iter().flat_map(|p| p.rows.values()).filter(|row| row.current);

@@ -115,6 +115,28 @@ pub enum Input {
         /// The operator vouches for a signed time that is far ahead.
         accept_time: bool,
     },
+    /// A receipt shall be made: which bundle is in force, and what the node gives back.
+    MakeReceipt {
+        /// Whom to answer: [`crate::Reply::Receipt`] or [`crate::Reply::Refused`].
+        to: ReplyTo,
+        /// Who acts and why.
+        cause: Cause,
+        /// How far the journal reaches, by the shell's account.
+        journal: leasehold_protocol::artefact::JournalTail,
+    },
+    /// Free seats shall go back to the vendor.
+    Surrender {
+        /// Whom to answer: [`crate::Reply::Surrendered`] or [`crate::Reply::Refused`].
+        to: ReplyTo,
+        /// Who acts and why.
+        cause: Cause,
+        /// Of which pool.
+        pool: PoolId,
+        /// How many; all of them or none.
+        count: u32,
+        /// Only say whether it could be done.
+        dry_run: bool,
+    },
     /// From now on the node talks to this issuer by itself.
     NameIssuer {
         /// Whom to answer: [`crate::Reply::IssuerNamed`] or [`crate::Reply::Refused`].

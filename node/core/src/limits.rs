@@ -6,6 +6,8 @@ pub const CHECKOUT_SEATS: u32 = 10_000;
 pub const ENDED_LEASES: usize = 65_536;
 /// Requests that a bundle may still answer.
 pub const OPEN_REQUESTS: usize = 64;
+/// Surrenders, and receipts, that are answered alike when asked again under their key.
+pub const KEPT_ANSWERS: usize = 64;
 /// Holders named by a denial.
 pub const DENIAL_HOLDERS: usize = 8;
 /// Bytes of the name of who acts.
@@ -14,8 +16,8 @@ pub const ACTOR_BYTES: usize = 128;
 pub const REASON_BYTES: usize = 1024;
 /// Bytes of the address of the issuer.
 pub const ISSUER_URL_BYTES: usize = 512;
-/// The issuer is asked at least so often.
-pub const EXCHANGE_MS: i64 = 20 * 3_600_000;
+/// The issuer's word is fetched anew at this age, half of that at which it is stale for a node online.
+pub const EXCHANGE_MS: i64 = 12 * 3_600_000;
 /// Denials are journaled as roll-ups of this span.
 pub const DENIAL_ROLL_UP_MS: i64 = 60_000;
 /// Roll-ups that one input writes.

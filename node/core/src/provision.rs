@@ -12,6 +12,7 @@ use leasehold_protocol::ids::{AccountId, NodeId, PoolId};
 use leasehold_protocol::time::UnixMs;
 use leasehold_protocol::trust_root::TrustRoot;
 
+use crate::release::Releases;
 use crate::revocation::{Revocations, scheduled_at};
 
 /// Journal-local number of a pool, over all its versions.
@@ -31,6 +32,8 @@ pub(crate) struct Provision {
     pub(crate) last_bundle: LastBundle,
     /// What took rights away.
     pub(crate) revocations: Revocations,
+    /// What went back to the vendor.
+    pub(crate) releases: Releases,
     /// Pools of the account, by number; those no longer live are remembered.
     pub(crate) pools: BTreeMap<PoolIndex, PoolEntry>,
     /// Rows, by number: the current ones, and earlier ones that live leases name.
@@ -83,6 +86,7 @@ impl Provision {
             ratchet: opened.bundle.ratchet,
             last_bundle: LastBundle::of(opened),
             revocations: Revocations::new(),
+            releases: Releases::new(),
             pools: BTreeMap::new(),
             rows: BTreeMap::new(),
             next_pool: 0,
@@ -202,6 +206,8 @@ impl Provision {
                 entry.rows.push(index);
             }
         }
+        let current: Vec<&Row> = self.rows.values().filter(|row| row.current).collect();
+        self.releases.forget_acknowledged(&current);
         self.order_rows();
     }
 
@@ -221,7 +227,8 @@ impl LastBundle {
     fn of(opened: &OpenedBundle) -> Self {
         let bundle = &opened.bundle;
         let (serial, issued_at) = (bundle.issue.serial, bundle.issue.issued_at);
-        Self { serial, issued_at, digest: bundle.digest(), envelope: bundle.envelope().to_vec() }
+        let envelope = bundle.envelope().to_vec();
+        Self { serial, issued_at, digest: bundle.digest(), envelope }
     }
 }
 

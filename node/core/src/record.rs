@@ -1,6 +1,6 @@
 //! What a node's journal holds. The wire form is frozen from the first release on: a change is a new variant at the end.
 
-use leasehold_protocol::artefact::{Holder, Request};
+use leasehold_protocol::artefact::{Holder, Receipt, Request};
 use leasehold_protocol::bytes::{Bytes, SpkiDigest};
 use leasehold_protocol::canonical::{self, CodecError};
 use leasehold_protocol::code::Code;
@@ -94,6 +94,24 @@ pub enum Record {
         /// The TLS key that it must prove, beside those of the trust root.
         key: SpkiDigest,
     },
+    /// Slots are the vendor's again, and stay out of every row until one acknowledges it.
+    SlotsReleased {
+        /// Who wanted it.
+        cause: ReleaseCause,
+        /// Journal-local allocation version.
+        allocation: u32,
+        /// Which.
+        slots: SlotSet,
+        /// The report that tells it first: the next one.
+        report_seq: u64,
+    },
+    /// A receipt was made.
+    ReceiptMade {
+        /// Who acted and why.
+        cause: Cause,
+        /// The whole receipt, before it is signed and leaves.
+        receipt: Box<Receipt>,
+    },
 }
 
 /// A seat was given.
@@ -131,6 +149,15 @@ pub struct LeaseGranted {
     pub issued_hi: UnixMs,
     /// As in the ticket.
     pub flags: u16,
+}
+
+/// Who wanted seats back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReleaseCause {
+    /// The vendor, by the row itself.
+    Shrink,
+    /// The site.
+    Surrender(Cause),
 }
 
 /// Why a lease ended.

@@ -43,6 +43,7 @@ impl NodeCore {
             return reply(to, Seq(0), Reply::Released(false), out);
         };
         let seq = self.emit(Record::LeaseEnded { grant, cause: EndCause::Released }, out);
+        self.shrink_rows(out);
         reply(to, seq, Reply::Released(true), out);
     }
 
@@ -57,9 +58,9 @@ impl NodeCore {
                 && provision
                     .rows
                     .get(row)
-                    .is_some_and(|r| r.allocation.slots.contains_all(&lease.granted.slots))
+                    .is_some_and(|r| self.slots_of(provision, r).contains_all(&lease.granted.slots))
         };
-        let own = entry.rows.iter().find(|&&row| row == lease.row);
+        let own = entry.rows.iter().find(|&&row| row == lease.row).filter(holds);
         own.or_else(|| entry.rows.iter().find(holds)).copied()
     }
 

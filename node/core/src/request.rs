@@ -59,7 +59,7 @@ impl NodeCore {
             },
             ratchet: provision.map_or(Ratchet { counter: 0, tip: Digest([0; 32]) }, |p| p.ratchet),
             report_seq: serial,
-            released: Vec::new(),
+            released: provision.map(|p| p.releases.told()).unwrap_or_default(),
             usage: self.usage(),
             journal,
             wants: Wants::ALL,

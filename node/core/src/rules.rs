@@ -13,6 +13,8 @@ pub struct Rules {
     pub(crate) answers_carry_age: bool,
     /// No lease is promised beyond what its allocation certainly covers.
     pub(crate) leases_end_with_their_row: bool,
+    /// A slot that went back to the vendor stays out of every row that does not acknowledge it.
+    pub(crate) released_slots_stay_out: bool,
 }
 
 impl Rules {
@@ -22,6 +24,7 @@ impl Rules {
         epochs_advance: true,
         answers_carry_age: true,
         leases_end_with_their_row: true,
+        released_slots_stay_out: true,
     };
 }
 
@@ -52,6 +55,13 @@ impl Rules {
     #[must_use]
     pub const fn without_row_end(mut self) -> Self {
         self.leases_end_with_their_row = false;
+        self
+    }
+
+    /// Serves slots that were given back, as soon as an old row names them.
+    #[must_use]
+    pub const fn without_releases(mut self) -> Self {
+        self.released_slots_stay_out = false;
         self
     }
 }

@@ -3,8 +3,8 @@
 use leasehold_protocol::limits::LEASE_SLOT_RANGES;
 use leasehold_protocol::slots::{SlotRange, SlotSet};
 
-use crate::ledger::{Lease, Ledger};
-use crate::provision::{PoolIndex, Provision, RowIndex};
+use crate::ledger::Lease;
+use crate::provision::RowIndex;
 use leasehold_protocol::seq::Seq;
 
 /// Seats chosen for a checkout, and the run-out leases that must end for it.
@@ -15,29 +15,24 @@ pub(crate) struct Seats {
     pub(crate) evicted: Vec<Seq>,
 }
 
-/// The lowest free slots of the first row that has enough; else those and the slots of run-out leases, the oldest
+/// The lowest free slots of the first of `rows`, which are given with what they may serve, that has enough; else those and the slots of run-out leases, the oldest
 /// deadline first, of the first row where that is enough.
 pub(crate) fn choose<'l, R>(
-    ledger: &Ledger,
-    provision: &Provision,
-    pool: PoolIndex,
-    rows: &[RowIndex],
+    used: &SlotSet,
+    rows: &[(RowIndex, SlotSet)],
     count: u32,
     run_out: impl Fn() -> R,
 ) -> Option<Seats>
 where
     R: Iterator<Item = &'l Lease>,
 {
-    let used = ledger.pool(pool).map(|pool| pool.used.clone()).unwrap_or_default();
-    let free = |row: &RowIndex| provision.rows.get(row).map(|r| r.allocation.slots.without(&used));
-    for &row in rows {
-        if let Some(slots) = free(&row).and_then(|free| pick(&free, count)) {
-            return Some(Seats { row, slots, evicted: Vec::new() });
+    for (row, all) in rows {
+        if let Some(slots) = pick(&all.without(used), count) {
+            return Some(Seats { row: *row, slots, evicted: Vec::new() });
         }
     }
-    rows.iter().find_map(|&row| {
-        let all = &provision.rows.get(&row)?.allocation.slots;
-        let (mut free, mut ended) = (free(&row)?, Vec::new());
+    rows.iter().find_map(|(row, all)| {
+        let (mut free, mut ended) = (all.without(used), Vec::new());
         for lease in run_out().filter(|lease| all.intersects(&lease.granted.slots)) {
             free.insert_all(&lease.granted.slots);
             ended.push(lease);
@@ -47,7 +42,7 @@ where
                 // Those in the way to few enough ranges are not needed for it.
                 let needed = ended.iter().filter(|lease| lease.granted.slots.intersects(&slots));
                 let evicted = needed.map(|lease| lease.grant).collect();
-                return Some(Seats { row, slots, evicted });
+                return Some(Seats { row: *row, slots, evicted });
             }
         }
         None

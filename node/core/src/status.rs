@@ -92,7 +92,7 @@ impl NodeCore {
             .iter()
             .map(|row| AllocationStatus {
                 allocation_id: row.allocation.issue.id,
-                seats: seats(row.allocation.slots.len()),
+                seats: seats(self.slots_of(provision, row).len()),
                 not_after: row.allocation.not_after.to_string(),
             })
             .collect();
@@ -104,7 +104,9 @@ impl NodeCore {
         PoolStatus {
             pool_id: entry.pool.issue.id,
             product: entry.grant.sku.clone(),
-            seats: seats(rows.iter().fold(0_u32, |sum, row| sum.saturating_add(row.allocation.slots.len()))),
+            seats: seats(
+                rows.iter().fold(0_u32, |sum, row| sum.saturating_add(self.slots_of(provision, row).len())),
+            ),
             in_use: self.ledger.in_use(index, clock.svc(), true),
             borrowed: 0,
             queued: 0,

@@ -10,14 +10,20 @@ mod journal;
 mod key;
 mod leases;
 mod pools;
+mod receipt;
 mod request;
 mod run;
 mod status;
+mod surrender;
 mod validate;
 
+use std::path::Path;
+
+use leasehold_cli::files::{self, Access, Existing};
 use leasehold_cli::{Exit, Failure, MutationArgs, Output, Program as _, log};
 use leasehold_node_core::Cause;
 use leasehold_protocol::api::IdempotencyKey;
+use leasehold_protocol::armour::{armour, unarmour};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 use tokio::sync::oneshot;
@@ -55,6 +61,8 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Enroll(args) => enroll::run(&dir, &args, output),
         Verb::Request(args) => request::run(&dir, &args, output),
         Verb::Import(args) => import::run(&dir, &args, output),
+        Verb::Receipt(args) => receipt::run(&dir, &args, output),
+        Verb::Surrender(args) => surrender::run(&dir, &args, output),
         Verb::Run(args) => run::run(dir, &args, &place, &config, global),
         Verb::Status => status::run(&dir, output),
         Verb::Pools => pools::run(&dir, output),
@@ -86,6 +94,15 @@ fn carry_out(store: &mut Store, command: Command) -> Result<Outcome, Failure> {
     };
     commit().map_err(|fatal| fatal_failure(&fatal))?;
     Ok(outcome.try_recv().unwrap_or_else(|_| Err(unanswered())))
+}
+
+/// Writes an artefact that the core made, in the form that files have.
+fn write_artefact(line: &str, out: &Path) -> Result<(), Failure> {
+    let envelope = unarmour(line.as_bytes()).ok();
+    let text = envelope.and_then(|envelope| armour(&envelope).ok());
+    let text =
+        text.ok_or_else(|| Failure::new(Code::Internal, "what was made is no artefact", "report this"))?;
+    files::write(out, text.as_bytes(), Access::Everyone, Existing::Replace)
 }
 
 /// A commit's end as programs tell it, with all its causes.

@@ -1,16 +1,13 @@
 //! `request`: what to carry to the vendor.
 
-use leasehold_cli::files::{self, Access, Existing};
 use leasehold_cli::{Failure, Output, People};
 use leasehold_node_core::Cause;
 use leasehold_protocol::api::RequestAnswer;
-use leasehold_protocol::armour::{armour, unarmour};
 use leasehold_protocol::bytes::Digest;
-use leasehold_protocol::code::Code;
 use leasehold_protocol::join_code::JoinCode;
 use serde::Serialize;
 
-use super::{carry_out, cause, next_command, unanswered};
+use super::{carry_out, cause, next_command, unanswered, write_artefact};
 use crate::admin::{Admin, Content};
 use crate::cli::RequestArgs;
 use crate::command::{Answer, Command};
@@ -32,11 +29,7 @@ pub(super) fn run(dir: &DataDir, args: &RequestArgs, output: Output) -> Result<(
         );
     }
     let RequestAnswer { request, digest } = make(dir, args.join, &cause(&args.mutation))?;
-    let text = unarmour(request.as_bytes())
-        .ok()
-        .and_then(|envelope| armour(&envelope).ok())
-        .ok_or_else(|| Failure::new(Code::Internal, "the request that was made is none", "report this"))?;
-    files::write(&args.out, text.as_bytes(), Access::Everyone, Existing::Replace)?;
+    write_artefact(&request, &args.out)?;
     let out = args.out.display().to_string();
     let people = People::sentence(format!("wrote the request {digest} to {out}"));
     let next = next_command(dir, "import FILE, with the bundle that the vendor makes of it");

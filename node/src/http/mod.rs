@@ -6,4 +6,6 @@ mod health;
 mod routes;
 
 pub(crate) use self::access::{Access, Anonymous, Door};
-pub(crate) use self::routes::{ImportQuery, MakeRequest, NameIssuer, Node, admin_routes, data_routes};
+pub(crate) use self::routes::{
+    ImportQuery, MakeReceipt, MakeRequest, NameIssuer, Node, Surrender, admin_routes, data_routes,
+};

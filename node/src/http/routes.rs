@@ -16,7 +16,7 @@ use leasehold_protocol::armour::one_line;
 use leasehold_protocol::artefact::{Chain, Holder};
 use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::ids::{LeaseId, PoolId};
 use leasehold_protocol::join_code::JoinCode;
 use leasehold_protocol::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,8 @@ pub(crate) fn admin_routes(node: Node) -> Router {
         .route("/v1/bundles", post(import_bundle))
         .route("/v1/request", post(make_request))
         .route("/v1/issuer", post(name_issuer))
+        .route("/v1/receipts", post(make_receipt))
+        .route("/v1/surrenders", post(surrender))
         .route("/v1/journal", get(verify_journal))
         .route("/v1/api-keys/reload", post(reload_api_keys));
     served(routes, node)
@@ -247,6 +249,61 @@ async fn name_issuer(
 ) -> Answered<Answer> {
     let cause = caller.cause(actor, reason).await;
     ask(&node, Command::NameIssuer { cause, issuer: NamedIssuer { url, key } }).await
+}
+
+/// `POST /v1/receipts`: nothing but who wants it.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MakeReceipt {
+    /// Who acts; the user at the other end of the socket if it is not said.
+    #[serde(default)]
+    pub(crate) actor: Option<String>,
+    /// Why.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    /// The same key asks for the same receipt.
+    #[serde(default)]
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+async fn make_receipt(
+    State(node): State<Node>,
+    Administrator(caller): Administrator,
+    JsonBody(MakeReceipt { actor, reason, key }): JsonBody<MakeReceipt>,
+) -> Answered<Answer> {
+    let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
+    ask(&node, Command::MakeReceipt { cause }).await
+}
+
+/// `POST /v1/surrenders`: which seats go back to the vendor.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Surrender {
+    pub(crate) pool: PoolId,
+    /// How many; all of them or none.
+    pub(crate) seats: u32,
+    /// Only say whether it could be done.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    /// Who acts; the user at the other end of the socket if it is not said.
+    #[serde(default)]
+    pub(crate) actor: Option<String>,
+    /// Why.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    /// The same key asks for the same surrender.
+    #[serde(default)]
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+async fn surrender(
+    State(node): State<Node>,
+    Administrator(caller): Administrator,
+    JsonBody(wish): JsonBody<Surrender>,
+) -> Answered<Answer> {
+    let Surrender { pool, seats, dry_run, actor, reason, key } = wish;
+    let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
+    ask(&node, Command::Surrender { cause, pool, seats, dry_run }).await
 }
 
 async fn verify_journal(State(node): State<Node>, _: Administrator) -> Answered<JournalVerified> {

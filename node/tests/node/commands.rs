@@ -59,6 +59,7 @@ fn nothing_but_init_makes_state() {
         &["journal", "verify"],
         &["run"],
         &["request", "--out", &rig.text("request.lh")],
+        &["receipt", "--out", &rig.text("receipt.lh")],
     ] {
         let done = rig.node(args);
         assert!(done.exit == 66 && done.stderr.contains("init"), "{args:?}: {done:?}");

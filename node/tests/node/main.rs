@@ -12,6 +12,7 @@ mod input;
 mod issuer;
 mod metrics;
 mod network;
+mod returns;
 mod rig;
 mod seats;
 mod service;

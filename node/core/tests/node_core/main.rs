@@ -8,6 +8,7 @@ mod contact;
 mod keys;
 mod leases;
 mod pools;
+mod releases;
 mod revocations;
 mod rig;
 mod times;

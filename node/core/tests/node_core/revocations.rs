@@ -4,9 +4,9 @@ use leasehold_node_core::limits;
 use leasehold_protocol::api::TrustState;
 use leasehold_protocol::artefact::{Kind, RevokedSerials, ScheduledRevocation};
 use leasehold_protocol::code::Code;
-use leasehold_tests::vendor::{DAY_MS, NOW, Offer, PoolOffer};
+use leasehold_tests::vendor::{DAY_MS, NOW, PoolOffer};
 
-use crate::rig::{Rig, code, denied, imported, refused, seat, wish};
+use crate::rig::{Rig, code, denied, refused, seat, wish};
 
 /// Life of a lease, and the server's grace after it.
 const TTL_MS: i64 = 900_000;
@@ -21,12 +21,6 @@ fn bim() -> PoolOffer {
 }
 
 impl Rig {
-    /// Imports the answer to a request of this moment.
-    fn take(&mut self, offer: &Offer) {
-        let bundle = self.answer(offer);
-        imported(self.import(bundle));
-    }
-
     /// The grant of `cad` is revoked now.
     fn revoke_cad(&mut self) {
         let mut offer = self.offer(vec![bim()]).revoking([cad().serial]);

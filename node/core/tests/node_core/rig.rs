@@ -10,7 +10,7 @@ use leasehold_protocol::api::{
 use leasehold_protocol::artefact::{Holder, HolderProof, JournalTail, Request};
 use leasehold_protocol::bytes::{Digest, SpkiDigest};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::ids::LeaseId;
+use leasehold_protocol::ids::{LeaseId, PoolId};
 use leasehold_protocol::keys::Signer as _;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
@@ -146,7 +146,12 @@ impl Rig {
     /// Request, bundle with these pools, import.
     pub(crate) fn give(&mut self, pools: Vec<PoolOffer>) {
         let offer = self.offer(pools);
-        let bundle = self.answer(&offer);
+        self.take(&offer);
+    }
+
+    /// Imports the answer to a request of this moment.
+    pub(crate) fn take(&mut self, offer: &Offer) {
+        let bundle = self.answer(offer);
         imported(self.import(bundle));
     }
 
@@ -193,6 +198,11 @@ impl Rig {
         self.core = replayed;
     }
 
+    /// All that was written.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.frames.iter().flat_map(|(_, _, records)| records)
+    }
+
     pub(crate) fn status(&self) -> StatusAnswer {
         let journal = JournalStatus { seq: 0, head: Digest([0; 32]) };
         self.core.status(&self.now, journal, true)
@@ -226,6 +236,12 @@ pub(crate) fn holder(user: &str) -> Holder {
 
 pub(crate) fn checkout_of(checkout: Checkout) -> Input {
     Input::Checkout { to: ReplyTo(0), principal: ANN, checkout }
+}
+
+/// So many seats of a pool shall go back.
+pub(crate) fn surrender(pool: u8, count: u32) -> Input {
+    let pool = PoolId([pool; 16]);
+    Input::Surrender { to: ReplyTo(0), cause: cause(), pool, count, dry_run: false }
 }
 
 pub(crate) fn seat(reply: Reply) -> SeatReply {
