@@ -16,5 +16,6 @@ mod seats;
 mod site;
 mod syscalls;
 mod terms;
+mod tls;
 mod tour;
 mod vendor;

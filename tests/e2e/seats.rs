@@ -17,26 +17,31 @@ fn five_hundred_processes_get_a_hundred_seats() {
     let vendor = Vendor::new();
     let site = vendor.site_with("plant", SEATS);
     let _daemon = site.run();
+    hundred_of_five_hundred(&site, &site.socket_address());
+}
 
-    let leases = allowed(checkouts(&site, PROCESSES), SEATS as usize);
+/// A site's node with a hundred seats gives so many to five hundred processes that reach it at `address`, and what is
+/// given back to the next.
+pub(crate) fn hundred_of_five_hundred(site: &Site, address: &str) {
+    let leases = allowed(checkouts(site, address, PROCESSES), SEATS as usize);
     let proofs = leases.iter().take(RELEASED).map(|(_, number)| site.text(&format!("proof-{number}.lh")));
     for proof in proofs {
         assert_eq!(site.app(&["verify", &proof]).done()["live"], true);
     }
     for (lease, _) in leases.iter().take(RELEASED) {
-        assert_eq!(site.app(&["release", lease]).done()["released"], true);
+        assert_eq!(site.app_at(address, &["release", lease]).done()["released"], true);
     }
-    allowed(checkouts(&site, 2 * RELEASED), RELEASED);
+    allowed(checkouts(site, address, 2 * RELEASED), RELEASED);
 
     let live = site.leases();
     let slots: BTreeSet<u64> = live.iter().map(|lease| lease["slot"].as_u64().unwrap()).collect();
     assert_eq!((live.len(), slots), (SEATS as usize, (0..u64::from(SEATS)).collect()));
 }
 
-fn checkouts(site: &Site, processes: usize) -> Vec<(Done, usize)> {
+fn checkouts(site: &Site, address: &str, processes: usize) -> Vec<(Done, usize)> {
     parallel::for_each(processes, AT_ONCE, |number| {
         let proof = site.text(&format!("proof-{number}.lh"));
-        (site.app(&["checkout", "--product", PRODUCT, "--proof", &proof]), number)
+        (site.app_at(address, &["checkout", "--product", PRODUCT, "--proof", &proof]), number)
     })
 }
 

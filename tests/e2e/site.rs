@@ -99,10 +99,17 @@ impl Site {
         &self.trust_root
     }
 
+    /// An application that reaches the node at these addresses.
+    pub(crate) fn app_at(&self, addresses: &str, args: &[&str]) -> Done {
+        app(&self.trust_root, addresses, args)
+    }
+
     pub(crate) fn app_that_trusts(&self, trust_root: &Path, args: &[&str]) -> Done {
-        let mut app = command(program("leasehold"));
-        app.args(args).arg("--json").arg("--trust").arg(trust_root);
-        Done::of(app.arg("--node").arg(format!("unix:{}", self.socket().display())))
+        app(trust_root, &self.socket_address(), args)
+    }
+
+    pub(crate) fn socket_address(&self) -> String {
+        format!("unix:{}", self.socket().display())
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -136,8 +143,17 @@ impl Site {
     }
 }
 
+fn app(trust_root: &Path, addresses: &str, args: &[&str]) -> Done {
+    let mut app = command(program("leasehold"));
+    Done::of(app.arg("--json").arg("--trust").arg(trust_root).args(["--node", addresses]).args(args))
+}
+
 /// A running daemon; killed if a test forgets it.
-pub(crate) struct Daemon(Child);
+pub(crate) struct Daemon {
+    process: Child,
+    /// What it says when it is ready.
+    ready: String,
+}
 
 impl Daemon {
     fn start(command: &mut Command) -> Self {
@@ -145,11 +161,16 @@ impl Daemon {
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         assert!(ready.starts_with("ready "), "{ready:?}, exit {:?}", child.wait());
-        Self(child)
+        Self { process: child, ready }
+    }
+
+    /// Where it listens on the network.
+    pub(crate) fn https(&self) -> &str {
+        self.ready.split_whitespace().find(|word| word.starts_with("https://")).unwrap()
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.0.id()
+        self.process.id()
     }
 
     /// `kill -9`, and waits until it is gone.
@@ -159,14 +180,14 @@ impl Daemon {
 
     /// Asks it to end, and waits until it has.
     pub(crate) fn stop(mut self) {
-        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM).unwrap();
-        assert_eq!(self.0.wait().unwrap().code(), Some(0));
+        kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGTERM).unwrap();
+        assert_eq!(self.process.wait().unwrap().code(), Some(0));
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
