@@ -67,6 +67,8 @@ pub(crate) const POLL_WAIT: Duration = Duration::from_secs(25);
 pub(crate) const POLL_LEAST: Duration = Duration::from_secs(2);
 /// How long an answer of the issuer may take, a held poll included.
 pub(crate) const ISSUER_ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+/// Bytes of an answer of the issuer that is no artefact.
+pub(crate) const ISSUER_ANSWER_BYTES: usize = 64 * 1024;
 /// How often a daemon that has no issuer looks whether it has one by now.
 pub(crate) const CONTACT_LOOK: Duration = Duration::from_secs(1);
 /// First pause after a failed contact; doubled with each further one.
@@ -76,4 +78,4 @@ pub(crate) const CONTACT_PAUSE_MAX: Duration = Duration::from_mins(1);
 /// Longest wait between news and the exchange that fetches it.
 pub(crate) const EXCHANGE_JITTER: Duration = Duration::from_millis(500);
 /// Least time between two exchanges that no verified head asked for.
-pub(crate) const EXCHANGE_LEAST: Duration = Duration::from_mins(10);
+pub(crate) const EXCHANGE_LEAST: Duration = Duration::from_mins(1);

@@ -100,6 +100,11 @@ impl Issuer {
         self.post("/v1/sync", request, LARGE_ENVELOPE_BYTES).await
     }
 
+    /// Tells what was applied and is given back.
+    pub(crate) async fn receipt(&mut self, receipt: Vec<u8>) -> Result<(), ContactError> {
+        self.post("/v1/receipts", receipt, limits::ISSUER_ANSWER_BYTES).await.map(|_| ())
+    }
+
     /// Asks for the account's head, and waits up to `wait` for another one than that of `version`.
     pub(crate) async fn poll(
         &mut self,

@@ -88,7 +88,7 @@ impl Rounds {
         self.exchanged.as_ref().is_none_or(|last| limits::EXCHANGE_LEAST <= last.elapsed())
     }
 
-    /// A request for a bundle, as a courier would carry them.
+    /// A request for a bundle, and a receipt for that, as a courier would carry them.
     async fn exchange(&mut self, issuer: &mut Issuer) -> Result<(), RoundError> {
         self.exchanged = Some(Stopwatch::start());
         let made = self.ask(Command::MakeRequest { cause: cause(), join: None }).await?;
@@ -97,7 +97,13 @@ impl Rounds {
             unarmour(request.request.as_bytes()).map_err(|_| RoundError::Node(Box::new(no_answer())))?;
         let envelope = issuer.sync(request).await?.to_vec();
         let import = Command::Import { cause: cause(), envelope, dry_run: false, accept_time: false };
-        self.ask(import).await.map(|_| ())
+        self.ask(import).await?;
+        let Answer::Receipt(receipt) = self.ask(Command::MakeReceipt { cause: cause() }).await? else {
+            return Err(RoundError::Node(Box::new(no_answer())));
+        };
+        let receipt =
+            unarmour(receipt.receipt.as_bytes()).map_err(|_| RoundError::Node(Box::new(no_answer())))?;
+        Ok(issuer.receipt(receipt).await?)
     }
 
     async fn ask(&self, command: Command) -> Result<Answer, RoundError> {
