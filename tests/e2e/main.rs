@@ -8,6 +8,7 @@ mod api;
 mod bad_input;
 mod damage;
 mod kill;
+mod online;
 mod parallel;
 mod programs;
 mod proofs;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::programs::{Done, command, program, short_dir};
-use crate::site::Site;
+use crate::site::{Daemon, Site};
 
 /// The product that most tests sell.
 pub(crate) const PRODUCT: &str = "cad";
@@ -64,7 +64,12 @@ impl Vendor {
 
     /// Registers a node. Its id and its join code.
     pub(crate) fn register(&self, name: &str) -> (String, String) {
-        let args = ["node", "register", "--account", ACCOUNT, "--name", name, "--class", "air-gapped"];
+        self.register_as(name, "air-gapped")
+    }
+
+    /// Registers a node of this class. Its id and its join code.
+    pub(crate) fn register_as(&self, name: &str, class: &str) -> (String, String) {
+        let args = ["node", "register", "--account", ACCOUNT, "--name", name, "--class", class];
         let registered = self.json(&args);
         let text = |field: &str| registered[field].as_str().unwrap().to_owned();
         (text("node_id"), text("join_code"))
@@ -90,6 +95,13 @@ impl Vendor {
         let site = Site::new(&self.trust_root(), name);
         site.carry_bundle(self, Some(&join));
         site
+    }
+
+    /// Starts the issuer's service and waits until it is ready.
+    pub(crate) fn serve(&self) -> Daemon {
+        let mut issuer = command(program("leasehold-issuer"));
+        issuer.args(["serve", "--listen", "127.0.0.1:0"]).arg("--data").arg(self.path("issuer"));
+        Daemon::start(issuer.arg("--passphrase-file").arg(self.path("passphrase")))
     }
 
     /// What applications and nodes trust.

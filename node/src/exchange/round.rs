@@ -21,6 +21,8 @@ pub(super) struct Rounds {
     writer: Writer,
     /// When an exchange was tried last, whatever came of it.
     exchanged: Option<Stopwatch>,
+    /// The last round reached the issuer.
+    in_contact: bool,
 }
 
 /// Why a round came to nothing.
@@ -54,16 +56,25 @@ impl From<RoundError> for Problem {
 
 impl Rounds {
     pub(super) const fn new(writer: Writer) -> Self {
-        Self { writer, exchanged: None }
+        Self { writer, exchanged: None, in_contact: false }
     }
 
     /// Waits for news, or for the time of an exchange, and does what is due.
     pub(super) async fn next(&mut self, issuer: &mut Issuer, contact: &Contact) -> Result<(), RoundError> {
+        let done = self.round(issuer, contact).await;
+        self.in_contact = done.is_ok();
+        done
+    }
+
+    async fn round(&mut self, issuer: &mut Issuer, contact: &Contact) -> Result<(), RoundError> {
         if contact.exchange_due && self.may_repeat() {
             return self.exchange(issuer).await;
         }
         let asked = Stopwatch::start();
-        match issuer.poll(contact.account, contact.head_version, limits::POLL_WAIT).await? {
+        // Whether somebody is there shall be known at once, not after a held poll.
+        let wait = if self.in_contact { limits::POLL_WAIT } else { Duration::ZERO };
+        match issuer.poll(contact.account, contact.head_version, wait).await? {
+            Polled::Unchanged if wait.is_zero() => Ok(()),
             Polled::Unchanged => {
                 // A cache in between answers at once.
                 tokio::time::sleep(limits::POLL_LEAST.saturating_sub(asked.elapsed())).await;
