@@ -76,6 +76,7 @@ pub(crate) struct AuditQuery {
 pub(crate) struct ExportQuery {
     /// How they are written.
     #[serde(default)]
+    #[param(inline)]
     pub(crate) format: Format,
     /// Only what this actor did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
