@@ -23,8 +23,9 @@ use crate::writer::Durable;
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const PREFIX: &str = "leasehold_node";
-const TRUST_STATES: [(TrustState, &str); 5] = [
+const TRUST_STATES: [(TrustState, &str); 6] = [
     (TrustState::Unprovisioned, "UNPROVISIONED"),
+    (TrustState::Revoked, "REVOKED"),
     (TrustState::Expired, "EXPIRED"),
     (TrustState::Grace, "GRACE"),
     (TrustState::Stale, "STALE"),
