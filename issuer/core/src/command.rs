@@ -113,9 +113,10 @@ pub enum Command {
 }
 
 impl Command {
-    /// What an idempotency key stands for: equal for equal wishes.
-    pub(crate) fn fingerprint(&self) -> [u8; 16] {
+    /// What an idempotency key stands for: equal for equal wishes. A revocation with another reason is another wish.
+    pub(crate) fn fingerprint(&self, reason: Option<&str>) -> [u8; 16] {
         match self {
+            Self::RevokeGrant(_) => hash(&[&canonical::encode(&(self, reason))]),
             Self::IssueBundle { plan, .. } => bundle_fingerprint(plan.request),
             Self::TakeReceipt { receipt } => hash(&[b"receipt", &receipt.digest().0]),
             wish => hash(&[&canonical::encode(wish)]),

@@ -235,7 +235,7 @@ impl Issuer {
         command: &Command,
     ) -> Result<Preview, Problem> {
         cause.check()?;
-        let params = command.fingerprint();
+        let params = command.fingerprint(cause.reason.as_deref());
         if let Some(key) = cause.idempotency_key
             && let Some(seq) = self.answered.find(key, params)?
         {
