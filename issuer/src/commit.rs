@@ -263,3 +263,136 @@ fn read_only() -> Problem {
         "this is a fault of the program: report it",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use leasehold_cli::PassphraseArgs;
+    use leasehold_issuer_core::{NewAccount, NewProduct, RootPlan, Source};
+    use leasehold_protocol::envelope::{Mode, Realm, RealmId, seal};
+    use leasehold_protocol::keys::Signer as _;
+
+    use super::*;
+    use crate::signing::Keys;
+    use crate::state_dir::StateDir;
+
+    /// An issuer in a directory of its own.
+    fn issuer(place: &tempfile::TempDir) -> Store {
+        let dir = StateDir::new(place.path().to_owned());
+        let mut store = Store::create(&dir, &PassphraseArgs::default(), RealmId([3; 16])).unwrap();
+        let keys = Keys::generate().unwrap();
+        let realm = Realm { id: store.realm(), mode: Mode::Live };
+        let plan = RootPlan {
+            realm: realm.id,
+            realm_name: "vendor".to_owned(),
+            mode: realm.mode,
+            root_key: keys.root().public_key(),
+            online_key: keys.online().public_key(),
+            tls_key: keys.tls_public_key(),
+        };
+        let plan = |turn: &mut Turn<'_>| {
+            let root = turn.issuer.plan_root(turn.now, &mut entropy().unwrap(), turn.cause, &plan)?;
+            let root = seal(&realm, &root, &[keys.root()]).unwrap().envelope;
+            Ok(Planned::Command(Command::Initialise { root }))
+        };
+        carry_out(&mut store, cause(), Intent::Do, plan).unwrap();
+        store
+    }
+
+    fn cause() -> Cause {
+        let source = Source { system: "test".to_owned(), reference: None };
+        Cause { actor: "a".to_owned(), source, reason: None, idempotency_key: None, accept_time: None }
+    }
+
+    fn account(name: &str) -> Command {
+        let (parent, region, timezone) = (None, None, None);
+        Command::CreateAccount(NewAccount {
+            name: name.to_owned(),
+            parent,
+            region,
+            timezone,
+            external: vec![],
+        })
+    }
+
+    fn product(sku: &str) -> Command {
+        Command::CreateProduct(NewProduct { sku: sku.to_owned(), features: Vec::new() })
+    }
+
+    fn order(command: Command, intent: Intent) -> Order {
+        Order { cause: cause(), intent, plan: Box::new(|_| Ok(Planned::Command(command))) }
+    }
+
+    /// What came of orders in one frame.
+    fn frame(store: &mut Store, orders: Vec<Order>) -> Vec<Outcome> {
+        let mut commit = Commit::begin(store, read_clock().unwrap());
+        let asked = orders.into_iter().map(|order| {
+            let (asker, outcome) = oneshot::channel();
+            commit.ask(order, asker);
+            outcome
+        });
+        let asked: Vec<_> = asked.collect();
+        commit.finish(|_| {}).unwrap();
+        asked.into_iter().map(|mut outcome| outcome.try_recv().unwrap()).collect()
+    }
+
+    fn assert_memory_is_the_journal(store: &Store) {
+        let journal = Store::read(&store.dir, &PassphraseArgs::default()).unwrap();
+        assert_eq!(store.issuer.state_hash(), journal.issuer.state_hash());
+        assert_eq!(store.tail(), journal.tail());
+    }
+
+    #[test]
+    fn after_refusals_and_trials_memory_is_what_the_journal_says() {
+        let place = tempfile::tempdir().unwrap();
+        let mut store = issuer(&place);
+        let tail = store.tail();
+        let outcomes =
+            frame(&mut store, vec![order(account(""), Intent::Do), order(account("A"), Intent::DryRun)]);
+        assert_eq!(outcomes[0].as_ref().unwrap_err().code, Code::InvalidRequest);
+        assert_eq!(outcomes[1].as_ref().unwrap().how, How::Tried);
+        assert_eq!(store.tail(), tail, "nothing was written");
+        assert_memory_is_the_journal(&store);
+        frame(&mut store, vec![order(account("A"), Intent::Do), order(account(""), Intent::Do)]);
+        assert_memory_is_the_journal(&store);
+    }
+
+    #[test]
+    fn each_order_of_a_frame_sees_those_before_it() {
+        let place = tempfile::tempdir().unwrap();
+        let mut store = issuer(&place);
+        let orders = vec![
+            order(product("CAD"), Intent::Do),
+            order(product("cad"), Intent::Do),
+            order(product("cad"), Intent::DryRun),
+            order(product("CAM"), Intent::Do),
+        ];
+        let outcomes = frame(&mut store, orders);
+        let codes: Vec<_> =
+            outcomes.iter().map(|outcome| outcome.as_ref().err().map(|problem| problem.code)).collect();
+        assert_eq!(codes, [None, Some(Code::AlreadyExists), Some(Code::AlreadyExists), None]);
+        assert_eq!(outcomes[3].as_ref().unwrap().seq, Seq(3));
+        assert_memory_is_the_journal(&store);
+    }
+
+    #[test]
+    fn what_was_opened_to_be_read_is_not_changed() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = issuer(&place).dir.clone();
+        let mut store = Store::read(&dir, &PassphraseArgs::default()).unwrap();
+        let outcomes = frame(&mut store, vec![order(account("A"), Intent::Do)]);
+        assert_eq!(outcomes[0].as_ref().unwrap_err().code, Code::Internal);
+        assert_memory_is_the_journal(&store);
+    }
+
+    #[test]
+    fn a_frame_takes_so_many_orders() {
+        let place = tempfile::tempdir().unwrap();
+        let mut store = issuer(&place);
+        let mut commit = Commit::begin(&mut store, read_clock().unwrap());
+        for number in 1..=limits::FRAME_ORDERS {
+            let (asker, _outcome) = oneshot::channel();
+            commit.ask(order(account(""), Intent::Do), asker);
+            assert_eq!(commit.is_full(), number == limits::FRAME_ORDERS, "{number}");
+        }
+    }
+}

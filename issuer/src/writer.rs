@@ -224,3 +224,33 @@ impl Watchdog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(jobs: usize, ending: Ending) -> (Writer, Receiver<Job>) {
+        let (inbox, jobs) = sync_channel(jobs);
+        let (_told, revision) = watch::channel(Seq::NONE);
+        (Writer { inbox, revision, ending }, jobs)
+    }
+
+    #[tokio::test]
+    async fn one_request_more_than_fits_is_refused_at_once() {
+        let (writer, _jobs) = writer(limits::INBOX, Ending::Process);
+        for waiting in 0..=limits::INBOX {
+            let sent = writer.send(Job::Look(Box::new(|_| {}))).map_err(|problem| problem.code);
+            let expected = if waiting < limits::INBOX { Ok(()) } else { Err(Code::Overloaded) };
+            assert_eq!(sent, expected, "{waiting}");
+        }
+        assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::Overloaded);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_is_unknown_and_one_that_cannot_come_is_the_end() {
+        let (writer, jobs) = writer(1, Ending::Process);
+        assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::Timeout);
+        drop(jobs);
+        assert_eq!(writer.look(|_| ()).await.unwrap_err().code, Code::ShuttingDown);
+    }
+}

@@ -17,11 +17,12 @@ use crate::commit::Turn;
 
 use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
 use super::grant::known_timezone;
+use super::link::Paged;
 use super::page::PageQuery;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
-use super::{Answered, Caller, ReadQuery, Service, etag};
+use super::{Caller, ReadQuery, Service, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show))
@@ -145,7 +146,7 @@ async fn list(
     State(service): State<Service>,
     caller: Caller,
     query: Result<Query<PageQuery>, QueryRejection>,
-) -> Answered<AccountList> {
+) -> Result<Paged<AccountList>, Refusal> {
     caller.may(Action::ReadEntitlements)?;
     let page = service.page_key.open(format!("accounts {:?}", caller.subtree), &strict(query)?)?;
     let list = move |issuer: &Issuer| {
@@ -154,7 +155,7 @@ async fn list(
         let accounts = accounts.into_iter().map(AccountDocument::from).collect();
         AccountList { accounts, next_page_token: Some(next) }
     };
-    service.read(list).await
+    Ok(Paged(service.look(list).await?))
 }
 
 /// Show an account

@@ -16,13 +16,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::link::Paged;
 use super::page::AccountPageQuery;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
 use super::seats::{SeatCount, True};
 use super::timestamp::{Moment, Timestamp};
-use super::{Answered, Caller, Service};
+use super::{Caller, Service};
 use crate::commit::{Turn, problem};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
@@ -309,7 +310,7 @@ async fn list(
     State(service): State<Service>,
     caller: Caller,
     query: Result<Query<AccountPageQuery>, QueryRejection>,
-) -> Answered<AllocationList> {
+) -> Result<Paged<AllocationList>, Refusal> {
     caller.may(Action::ReadEntitlements)?;
     let (account, query) = strict(query)?.split();
     let page = service.page_key.open(format!("allocations {:?} {account:?}", caller.subtree), &query)?;
@@ -321,7 +322,7 @@ async fn list(
         });
         let (rows, next) = page.cut(seen, |view| view.row.id.0);
         let allocations = rows.into_iter().map(Into::into).collect();
-        Ok(AllocationList { allocations, next_page_token: Some(next) })
+        Ok::<_, Problem>(AllocationList { allocations, next_page_token: Some(next) })
     };
-    service.try_read(list).await
+    Ok(Paged(service.look(list).await??))
 }

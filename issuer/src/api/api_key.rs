@@ -16,11 +16,12 @@ use utoipa_axum::routes;
 
 use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
 use super::etag::{self, IfMatch};
+use super::link::Paged;
 use super::page::PageQuery;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
-use super::{Answered, Caller, Nothing, ReadQuery, Service};
+use super::{Caller, Nothing, ReadQuery, Service};
 use crate::commit::{Done, How, Intent, Turn, problem};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
@@ -203,7 +204,7 @@ async fn list(
     State(service): State<Service>,
     caller: Caller,
     query: Result<Query<PageQuery>, QueryRejection>,
-) -> Answered<ApiKeyList> {
+) -> Result<Paged<ApiKeyList>, Refusal> {
     caller.may(Action::ManageApiKeys)?;
     let page = service.page_key.open("api-keys".to_owned(), &strict(query)?)?;
     let list = move |issuer: &Issuer| {
@@ -211,7 +212,7 @@ async fn list(
         let api_keys = keys.into_iter().map(ApiKeyDocument::from).collect();
         ApiKeyList { api_keys, next_page_token: Some(next) }
     };
-    service.read(list).await
+    Ok(Paged(service.look(list).await?))
 }
 
 /// Show an API key

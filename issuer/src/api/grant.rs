@@ -18,13 +18,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::link::Paged;
 use super::page::AccountPageQuery;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
 use super::seats::SeatCount;
 use super::timestamp::{Moment, Timestamp};
-use super::{Answered, Caller, ReadQuery, Service, etag};
+use super::{Caller, ReadQuery, Service, etag};
 use crate::commit::{Turn, problem};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
@@ -195,7 +196,7 @@ async fn list(
     State(service): State<Service>,
     caller: Caller,
     query: Result<Query<AccountPageQuery>, QueryRejection>,
-) -> Answered<GrantList> {
+) -> Result<Paged<GrantList>, Refusal> {
     caller.may(Action::ReadEntitlements)?;
     let (account, query) = strict(query)?.split();
     let page = service.page_key.open(format!("grants {:?} {account:?}", caller.subtree), &query)?;
@@ -208,9 +209,9 @@ async fn list(
         });
         let (grants, next) = page.cut(seen, |view| view.grant.issue.id.0);
         let grants = grants.into_iter().map(|view| GrantDocument::new(view, revision)).collect();
-        Ok(GrantList { grants, next_page_token: Some(next) })
+        Ok::<_, Problem>(GrantList { grants, next_page_token: Some(next) })
     };
-    service.try_read(list).await
+    Ok(Paged(service.look(list).await??))
 }
 
 /// Show a grant

@@ -19,6 +19,7 @@ mod grant;
 mod heads;
 mod health;
 mod history;
+mod link;
 mod node;
 mod page;
 mod permission;
@@ -153,6 +154,7 @@ impl Service {
         let (routes, api) = docs::routes().split_for_parts();
         let layers = ServiceBuilder::new()
             .layer(MapRequestLayer::new(verbs::split))
+            .layer(middleware::from_fn(link::next))
             .layer(middleware::from_fn_with_state(self.clone(), revision::mark))
             .layer(middleware::from_fn_with_state(self.clone(), caller::identify));
         let routes = routes
@@ -173,16 +175,7 @@ impl Service {
         self.writer.look(move |durable: &mut Durable<'_>| look(durable.issuer)).await
     }
 
-    /// Answers with what the durable state shows.
-    async fn read<T, F>(&self, read: F) -> Answered<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Issuer) -> T + Send + 'static,
-    {
-        Ok(Json(self.look(read).await?))
-    }
-
-    /// The same where there may be nothing to show.
+    /// Answers with what the durable state shows, if there is anything to show.
     async fn try_read<T, F>(&self, read: F) -> Answered<T>
     where
         T: Send + 'static,

@@ -16,12 +16,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::link::Paged;
 use super::page::AccountPageQuery;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
 use super::timestamp::Timestamp;
-use super::{Answered, Caller, ReadQuery, Service, etag};
+use super::{Caller, ReadQuery, Service, etag};
 use crate::commit::{How, Intent, Turn, problem};
 use crate::entropy::random;
 
@@ -224,7 +225,7 @@ async fn list(
     State(service): State<Service>,
     caller: Caller,
     query: Result<Query<AccountPageQuery>, QueryRejection>,
-) -> Answered<NodeList> {
+) -> Result<Paged<NodeList>, Refusal> {
     caller.may(Action::ReadEntitlements)?;
     let (account, query) = strict(query)?.split();
     let page = service.page_key.open(format!("nodes {:?} {account:?}", caller.subtree), &query)?;
@@ -235,9 +236,12 @@ async fn list(
             of.is_none_or(|of| of == account) && caller.sees(issuer, account)
         });
         let (nodes, next) = page.cut(seen, |view| view.node.id.0);
-        Ok(NodeList { nodes: nodes.into_iter().map(Into::into).collect(), next_page_token: Some(next) })
+        Ok::<_, Problem>(NodeList {
+            nodes: nodes.into_iter().map(Into::into).collect(),
+            next_page_token: Some(next),
+        })
     };
-    service.try_read(list).await
+    Ok(Paged(service.look(list).await??))
 }
 
 /// Show a node

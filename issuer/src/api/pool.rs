@@ -8,17 +8,19 @@ use leasehold_issuer_core::{Issuer, PoolView};
 use leasehold_net::Refusal;
 use leasehold_protocol::artefact::{BorrowCaps, TtlBounds};
 use leasehold_protocol::ids::{AccountId, GrantId, PoolId};
+use leasehold_protocol::problem::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::link::Paged;
 use super::page::AccountPageQuery;
 use super::permission::Action;
 use super::problem::Refusals;
 use super::query::{named, strict};
 use super::seats::SeatCount;
-use super::{Answered, Caller, ReadQuery, Service, etag};
+use super::{Caller, ReadQuery, Service, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
@@ -99,7 +101,7 @@ async fn list(
     State(service): State<Service>,
     caller: Caller,
     query: Result<Query<AccountPageQuery>, QueryRejection>,
-) -> Answered<PoolList> {
+) -> Result<Paged<PoolList>, Refusal> {
     caller.may(Action::ReadEntitlements)?;
     let (account, query) = strict(query)?.split();
     let page = service.page_key.open(format!("pools {:?} {account:?}", caller.subtree), &query)?;
@@ -110,9 +112,12 @@ async fn list(
             of.is_none_or(|of| of == account) && caller.sees(issuer, account)
         });
         let (pools, next) = page.cut(seen, |view| view.pool.issue.id.0);
-        Ok(PoolList { pools: pools.into_iter().map(Into::into).collect(), next_page_token: Some(next) })
+        Ok::<_, Problem>(PoolList {
+            pools: pools.into_iter().map(Into::into).collect(),
+            next_page_token: Some(next),
+        })
     };
-    service.try_read(list).await
+    Ok(Paged(service.look(list).await??))
 }
 
 /// Show a pool

@@ -14,11 +14,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::link::Paged;
 use super::page::PageQuery;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
-use super::{Answered, Caller, ReadQuery, Service, etag};
+use super::{Caller, ReadQuery, Service, etag};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(show))
@@ -100,7 +101,7 @@ async fn list(
     State(service): State<Service>,
     caller: Caller,
     query: Result<Query<PageQuery>, QueryRejection>,
-) -> Answered<ProductList> {
+) -> Result<Paged<ProductList>, Refusal> {
     caller.may(Action::ReadCatalogue)?;
     let page = service.page_key.open("products".to_owned(), &strict(query)?)?;
     let list = move |issuer: &Issuer| {
@@ -108,7 +109,7 @@ async fn list(
         let products = products.into_iter().map(ProductDocument::from).collect();
         ProductList { products, next_page_token: Some(next) }
     };
-    service.read(list).await
+    Ok(Paged(service.look(list).await?))
 }
 
 /// Show a product

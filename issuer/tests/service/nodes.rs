@@ -1,0 +1,88 @@
+//! What nodes exchange with the service.
+
+use std::fs;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::issuer::{Issuer, flipped};
+use crate::service::{Ask, Service, records};
+
+#[test]
+fn a_request_is_answered_with_the_bundle_that_a_file_would_bring() {
+    let issuer = Issuer::sold(40);
+    let request = issuer.request(50);
+    let service = Service::start(&issuer);
+    let sent = fs::read(&request).unwrap();
+    let enrolled = service.ask(&Ask::send("/v1/enroll", sent.clone()));
+    assert_eq!(enrolled.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(issuer.open(&enrolled.bytes).allocations[0].slots.len(), 40);
+    assert_eq!(service.ask(&Ask::send("/v1/sync", sent.clone())).bytes, enrolled.bytes);
+    assert_eq!(issuer.bundle(&request), enrolled.bytes);
+    let before = records(&issuer);
+    for at in (0..sent.len()).step_by(7) {
+        let answer = service.ask(&Ask::send("/v1/sync", flipped(&sent, at)));
+        assert!(answer.status.is_client_error(), "{at}: {answer:?}");
+    }
+    for bytes in [Vec::new(), b"no artefact".to_vec(), sent[..sent.len() - 1].to_vec()] {
+        service.ask(&Ask::send("/v1/enroll", bytes.clone())).refused(400, "MALFORMED");
+        service.ask(&Ask::send("/v1/receipts", bytes)).refused(400, "MALFORMED");
+    }
+    service.ask(&Ask::send("/v1/receipts", sent)).json();
+    assert_eq!(records(&issuer), before, "what is refused records nothing");
+}
+
+#[test]
+fn a_head_stands_until_something_changes_and_whoever_waits_hears_of_it() {
+    let issuer = Issuer::sold(40);
+    let service = Service::start(&issuer);
+    let account = issuer.json(&["account", "show", "ACME"])["account_id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/accounts/{account}/head");
+    let first = service.ask(&Ask::get(&path));
+    let tag = first.header("etag").unwrap().to_owned();
+    let after_first = records(&issuer);
+    assert_eq!(service.ask(&Ask::get(&path)).bytes, first.bytes);
+    let same = service.ask(&Ask::get(&format!("{path}?wait_ms=50")).with("if-none-match", &tag));
+    assert_eq!((same.status.as_u16(), same.bytes.len()), (304, 0));
+    let head_bytes: usize =
+        same.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    assert!(head_bytes + "HTTP/1.1 304 Not Modified\r\n\r\n".len() <= 300, "{:?}", same.headers);
+    assert_eq!(records(&issuer), after_first, "an unchanged poll writes nothing");
+    let (told, heard) = mpsc::channel();
+    thread::scope(|scope| {
+        let wait = Ask::get(&format!("{path}?wait_ms=30000")).with("if-none-match", &tag);
+        let service = &service;
+        scope.spawn(move || told.send(service.ask(&wait)).unwrap());
+        let row = ["allocation", "create", "--pool", "CAD", "--node", "plant", "--seats", "1"];
+        issuer.json(&row);
+        let other = heard.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(other.status, 200);
+        assert_ne!(other.header("etag"), Some(tag.as_str()));
+    });
+    let nobody = format!("/v1/accounts/{}/head", account.replace("acc_", "acd_"));
+    service.ask(&Ask::get(&nobody)).refused(404, "NOT_FOUND");
+    assert_eq!(service.terminate(), Some(0));
+}
+
+#[test]
+fn a_waiting_node_does_not_hold_the_end_up() {
+    let issuer = Issuer::sold(40);
+    let service = Service::start(&issuer);
+    let account = issuer.json(&["account", "show", "ACME"])["account_id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/accounts/{account}/head");
+    let tag = service.ask(&Ask::get(&path)).header("etag").unwrap().to_owned();
+    let wait = Ask::get(&format!("{path}?wait_ms=30000")).with("if-none-match", &tag);
+    let answer = thread::scope(|scope| {
+        let waiting = scope.spawn(|| service.ask(&wait));
+        // Its order comes behind the poll that is under way.
+        service.ask(&Ask::get("/livez")).done();
+        service.signal(nix::sys::signal::Signal::SIGTERM);
+        waiting.join()
+    });
+    if let Ok(answer) = answer {
+        assert_eq!(answer.status, 304, "{:?}", json!(answer.header("etag")));
+    }
+    assert_eq!(service.terminate(), Some(0));
+}
