@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
 
 mod amendments;
+mod api_keys;
 mod bounds;
 mod bundles;
 mod clock;
