@@ -25,7 +25,7 @@ use crate::fact::{Fact, ReplayError, What};
 use crate::head::Standing;
 use crate::node::IssuedJoin;
 use crate::receipt::Taken;
-use crate::revocation::Revoked;
+use crate::revocation::{NewRevocation, Revoked};
 use crate::root::{FIRST_GENERATION, Initialised, RootPlan};
 use crate::state::State;
 use crate::view::StandingHead;
@@ -294,14 +294,7 @@ impl Issuer {
                 before = Some(state.grant_state(new.grant)?.since);
                 What::GrantAmended(Box::new(amendment::create(state, at, entropy, new)?))
             }
-            Command::RevokeGrant(new) => match revocation::create(state, at, entropy, cause, new)? {
-                Revoked::Before(seq) => return Ok(Wanted::Before(seq)),
-                Revoked::New(revocation) => {
-                    let first = revocation.grants.first().and_then(|id| state.grants.get(id));
-                    before = first.map(|sold| sold.since);
-                    What::GrantRevoked(revocation)
-                }
-            },
+            Command::RevokeGrant(new) => return self.revoke(at, entropy, cause, new),
             Command::ShrinkAllocation(new) => What::AllocationShrunk(release::shrink(state, new)?),
             Command::IssueHead { account } => match head::standing(state, state.account(*account)?, at)? {
                 Standing::Current(_, seq) => return Ok(Wanted::Before(seq)),
@@ -333,6 +326,22 @@ impl Issuer {
             }
         };
         Ok(Wanted::New(before, what))
+    }
+
+    fn revoke(
+        &self,
+        at: UnixMs,
+        entropy: &mut Entropy,
+        cause: &Cause,
+        new: &NewRevocation,
+    ) -> Result<Wanted, Problem> {
+        Ok(match revocation::create(&self.state, at, entropy, cause, new)? {
+            Revoked::Before(seq) => Wanted::Before(seq),
+            Revoked::New(revocation) => {
+                let first = revocation.grants.first().and_then(|id| self.state.grants.get(id));
+                Wanted::New(first.map(|sold| sold.since), What::GrantRevoked(revocation))
+            }
+        })
     }
 
     /// Certain time, with what the operator vouches for.

@@ -13,13 +13,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use leasehold_cli::{Failure, Passphrase};
 use leasehold_issuer_core::IssuedJoin;
 use leasehold_net::TlsKey;
-use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::Mode;
 use leasehold_protocol::join_code::JoinCode;
 use leasehold_protocol::keys::{PublicKey, PublicKeyBytes, Signer, SignerFailed};
 use leasehold_protocol::request::JoinSecret;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::api::PageKey;
@@ -27,9 +26,6 @@ use crate::entropy::random;
 
 pub(crate) use api_secret::{ApiSecret, prefix};
 pub(crate) use bundle::seal_bundle;
-
-/// `SubjectPublicKeyInfo` of an Ed25519 key before the key itself (RFC 8410).
-const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// PKCS#8 of an Ed25519 key before the secret itself (RFC 8410).
 const PKCS8_PREFIX: [u8; 16] =
@@ -121,9 +117,8 @@ impl Keys {
 
     /// The join code as it is told to a customer.
     pub(crate) fn join_code(&self, nonce: [u8; 16]) -> JoinCode {
-        let key = self.tls.public_key().bytes().0;
-        let spki = Sha256::new().chain_update(SPKI_PREFIX).chain_update(key).finalize();
-        JoinCode { secret: self.join_secret(nonce), issuer_key: SpkiDigest(spki.into()) }
+        let issuer_key = self.tls.public_key().bytes().spki_digest();
+        JoinCode { secret: self.join_secret(nonce), issuer_key }
     }
 
     fn derive(&self, purpose: &[u8], nonce: &[u8]) -> [u8; 32] {

@@ -4,15 +4,12 @@ use leasehold_protocol::api::Denial;
 use leasehold_protocol::artefact::{
     Extensions, Interval, LeaseTicket, Seats as PoolSeats, TicketFlags, TtlBounds,
 };
-use leasehold_protocol::canonical;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
-use leasehold_protocol::limits as artefact_limits;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::UnixMs;
-use sha2::{Digest as _, Sha256};
 
 use crate::core::{EPOCH_COUNTER, NodeCore, refuse, reply};
 use crate::denial::denial;
@@ -57,11 +54,11 @@ impl NodeCore {
         entropy: &mut Entropy,
         out: &mut Effects,
     ) {
-        let checkout = &normalised(checkout);
-        if let Err(problem) = check(checkout) {
+        let checkout = &checkout.normalised();
+        if let Err(problem) = checkout.check() {
             return refuse(to, problem, out);
         }
-        let params_hash = params_hash(principal, checkout);
+        let params_hash = checkout.params_hash(principal);
         if let Some(lease) = self.ledger.by_key(&checkout.key.0) {
             if lease.granted.params_hash != params_hash {
                 return self.refuse_by_record(to, key_conflict(checkout), out);
@@ -531,46 +528,6 @@ fn unprovisioned() -> Denial {
         "this node has not been given any seats yet",
         "import the vendor's bundle: leasehold-node import FILE",
     )
-}
-
-fn normalised(checkout: &Checkout) -> Checkout {
-    let mut checkout = checkout.clone();
-    checkout.features.sort();
-    checkout.features.dedup();
-    checkout
-}
-
-fn check(checkout: &Checkout) -> Result<(), Problem> {
-    let invalid = |detail: String| Err(Problem::new(Code::InvalidRequest, detail, "correct the request"));
-    if checkout.product.is_some() == checkout.pool.is_some() {
-        return invalid("exactly one of product and pool must be given".to_owned());
-    }
-    if checkout.count == 0 || checkout.count > limits::CHECKOUT_SEATS {
-        return invalid(format!("count must be between 1 and {}", limits::CHECKOUT_SEATS));
-    }
-    if checkout.ttl_ms.is_some_and(|ttl_ms| ttl_ms <= 0) {
-        return invalid("ttl_ms must be positive".to_owned());
-    }
-    if checkout.features.len() > artefact_limits::FEATURES {
-        return invalid(format!("at most {} features can be asked for", artefact_limits::FEATURES));
-    }
-    let names = checkout.features.iter().chain(&checkout.product);
-    if names.into_iter().any(|name| name.is_empty() || name.len() > artefact_limits::NAME_BYTES) {
-        return invalid(format!("names have 1 to {} bytes", artefact_limits::NAME_BYTES));
-    }
-    match checkout.holder.check() {
-        Ok(()) => Ok(()),
-        Err(malformed) => invalid(malformed.to_string()),
-    }
-}
-
-/// First 8 bytes of a hash over all that a key stands for; waiting is not part of it.
-fn params_hash(principal: Principal, checkout: &Checkout) -> [u8; 8] {
-    let Checkout { product, pool, features, count, holder, key: _, ttl_ms } = checkout;
-    let bytes = canonical::encode(&(principal, product, pool, features, count, holder, ttl_ms));
-    let mut hash = [0; 8];
-    hash.iter_mut().zip(Sha256::digest(bytes)).for_each(|(to, from)| *to = from);
-    hash
 }
 
 fn key_conflict(checkout: &Checkout) -> Problem {

@@ -32,6 +32,7 @@ mod seats;
 mod status;
 mod surrender;
 mod trust;
+mod wish;
 
 pub use crate::core::{NodeCore, ReplayError};
 pub use contact::{Contact, NamedIssuer};

@@ -15,8 +15,8 @@ pub(crate) struct Seats {
     pub(crate) evicted: Vec<Seq>,
 }
 
-/// The lowest free slots of the first of `rows`, which are given with what they may serve, that has enough; else those and the slots of run-out leases, the oldest
-/// deadline first, of the first row where that is enough.
+/// The lowest free slots of the first of `rows` that has enough; else those and the slots of run-out leases, the oldest
+/// deadline first, of the first row where that is enough. Each row comes with the slots it may serve.
 pub(crate) fn choose<'l, R>(
     used: &SlotSet,
     rows: &[(RowIndex, SlotSet)],
