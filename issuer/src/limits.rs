@@ -22,8 +22,6 @@ pub(crate) const FRAME_BYTES_SOFT: usize =
     leasehold_journal::limits::FRAME_BYTES - leasehold_protocol::limits::LARGE_ENVELOPE_BYTES - 1024 * 1024;
 /// The writer looks at the clock at least this often.
 pub(crate) const WAKE: Duration = Duration::from_secs(5);
-/// A service manager that watches is told at most this often that the writer still turns.
-pub(crate) const WATCHDOG_MS: i64 = 1000;
 /// For the answer of the writer.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -49,8 +47,6 @@ pub(crate) const ADMIN_CONNECTIONS: u32 = 64;
 pub(crate) const DRAIN: Duration = Duration::from_secs(8);
 /// For tasks that do not end by themselves after that.
 pub(crate) const ABANDON: Duration = Duration::from_secs(1);
-/// Bytes of the configuration file.
-pub(crate) const CONFIG_BYTES: usize = 1024 * 1024;
 /// For a head that changes, at most.
 pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(30);
 /// Sealed heads that are kept.

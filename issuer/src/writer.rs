@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 
 use leasehold_cli::Failure;
+use leasehold_cli::service_manager::Watchdog;
 use leasehold_issuer_core::Issuer;
 use leasehold_journal::Tail;
 use leasehold_protocol::code::Code;
@@ -171,7 +172,7 @@ impl WriterLoop {
             if let Some(first) = first {
                 self.make_frame(first, now)?;
             }
-            self.watchdog.feed(&now);
+            self.watchdog.feed(now.boottime_ms);
         }
         let dir = self.store.dir.clone();
         self.store.close().map_err(|error| journal::failure(&dir, &error))
@@ -200,28 +201,6 @@ impl WriterLoop {
             }
         };
         commit.finish(show).map_err(|error| journal::failure(&dir, &error))
-    }
-}
-
-/// Tells the service manager that the writer still turns.
-struct Watchdog {
-    wanted: bool,
-    last_fed_ms: i64,
-}
-
-impl Watchdog {
-    fn new() -> Self {
-        Self { wanted: sd_notify::watchdog_enabled().is_some(), last_fed_ms: i64::MIN }
-    }
-
-    /// Not for every frame: a service manager asks for seconds.
-    fn feed(&mut self, now: &ClockReading) {
-        let due_ms = self.last_fed_ms.saturating_add(limits::WATCHDOG_MS);
-        if self.wanted && now.boottime_ms >= due_ms {
-            self.last_fed_ms = now.boottime_ms;
-            // If the service manager has gone away, nobody watches.
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-        }
     }
 }
 

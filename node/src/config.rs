@@ -1,16 +1,14 @@
 //! The configuration file. Keys cannot be set by environment; an unknown key is an error that names it.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use leasehold_cli::Failure;
+use leasehold_cli::config_file::{self, UpTo};
 use leasehold_cli::log::LogConfig;
 use leasehold_net::unix_socket::SocketMode;
 use leasehold_net::{CertificateFiles, ServerFiles};
-use leasehold_protocol::code::Code;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use crate::limits;
 
@@ -110,80 +108,31 @@ impl Default for Limits {
     }
 }
 
-/// A number from 1 to a most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UpTo<const MOST: u32>(pub(crate) u32);
-
-impl<'de, const MOST: u32> Deserialize<'de> for UpTo<MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = i64::deserialize(deserializer)?;
-        let number = u32::try_from(number).ok().filter(|number| (1..=MOST).contains(number));
-        number.map(Self).ok_or_else(|| de::Error::custom(format!("it must be 1 to {MOST}")))
-    }
-}
-
 /// Reads the file that was named, or the default one if there is one.
 pub(crate) fn load(named: Option<&Path>) -> Result<Config, Failure> {
-    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
-    match read(path) {
-        Ok(text) => parse(&text, path),
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
-        Err(error) => Err(Failure::new(
-            Code::ConfigInvalid,
-            format!("cannot read the configuration {}: {error}", path.display()),
-            "check the path and who may read it, or leave out --config",
-        )),
-    }
-}
-
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(limits::CONFIG_BYTES as u64 + 1).read_to_string(&mut text)?;
-    if text.len() > limits::CONFIG_BYTES {
-        let detail = format!("it has more than {} bytes", limits::CONFIG_BYTES);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, detail));
-    }
-    Ok(text)
-}
-
-pub(crate) fn parse(text: &str, path: &Path) -> Result<Config, Failure> {
-    toml::from_str(text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let said = error.message().lines().collect::<Vec<_>>().join(", ");
-        let detail = format!("{} line {line}: {said}", path.display());
-        Failure::new(Code::ConfigInvalid, detail, hint(error.message()))
-    })
-}
-
-/// Names the known key that is nearest to an unknown one.
-fn hint(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.starts_with("unknown field").then(|| quoted.next()).flatten();
-    let nearest = unknown.and_then(|unknown| {
-        let likeness = |key: &&str| strsim::jaro_winkler(unknown, key);
-        quoted.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
-    });
-    match nearest {
-        Some(key) => format!("did you mean `{key}`?"),
-        None => "correct the line".to_owned(),
-    }
+    config_file::load(named, Path::new(DEFAULT_FILE))
 }
 
 #[cfg(test)]
 mod tests {
+    use leasehold_protocol::code::Code;
+
     use super::*;
+
+    fn parse(text: &str) -> Result<Config, Failure> {
+        config_file::parse(text, Path::new("node.toml"))
+    }
 
     #[test]
     fn every_key_is_read() {
         let text = "data = \"/d\"\nsocket = \"/s\"\nsocket_mode = \"0660\"\n[limits]\nconnections = 5\n";
-        let config = parse(text, Path::new("node.toml")).unwrap();
+        let config = parse(text).unwrap();
         assert_eq!((config.data, config.socket), (Some("/d".into()), Some("/s".into())));
         assert_eq!(config.limits.connections, UpTo(5));
-        assert_eq!(parse("", Path::new("node.toml")).unwrap(), Config::default());
+        assert_eq!(parse("").unwrap(), Config::default());
         let text = "listen = [\"127.0.0.1:0\", \"[::1]:0\"]\nallow_anonymous = true\n[tls]\ncertificate = \"/c\"\n\
                     key = \"/k\"\nclient_ca = \"/a\"\n[limits]\nconnections_per_peer = 6\nrequests_per_second = 7\n";
-        let config = parse(text, Path::new("node.toml")).unwrap();
+        let config = parse(text).unwrap();
         assert_eq!(config.listen.unwrap().addresses().len(), 2);
         assert!(config.allow_anonymous);
         let certificate = Some(CertificateFiles { chain: "/c".into(), key: "/k".into() });
@@ -224,7 +173,7 @@ mod tests {
             ),
             ("[tls]\ncert = \"/k\"", "node.toml line 2: unknown field `cert`", "did you mean `certificate`?"),
         ] {
-            let failure = parse(text, Path::new("node.toml")).unwrap_err();
+            let failure = parse(text).unwrap_err();
             assert_eq!(failure.code(), Code::ConfigInvalid);
             assert!(failure.problem().detail.starts_with(detail), "{}", failure.problem().detail);
             assert_eq!(failure.problem().hint, hint, "{text}");
@@ -236,24 +185,8 @@ mod tests {
         for (count, allowed) in
             [(-1, false), (0, false), (1, true), (11_999, true), (12_000, true), (12_001, false)]
         {
-            let parsed = parse(&format!("[limits]\nconnections = {count}"), Path::new("node.toml"));
+            let parsed = parse(&format!("[limits]\nconnections = {count}"));
             assert_eq!(parsed.is_ok(), allowed, "{count}");
-        }
-    }
-
-    #[test]
-    fn only_the_default_file_may_be_missing() {
-        let dir = tempfile::tempdir().unwrap();
-        let failure = load(Some(&dir.path().join("node.toml"))).unwrap_err();
-        assert_eq!(failure.code(), Code::ConfigInvalid);
-        for (bytes, allowed) in [
-            (limits::CONFIG_BYTES - 1, true),
-            (limits::CONFIG_BYTES, true),
-            (limits::CONFIG_BYTES + 1, false),
-        ] {
-            let path = dir.path().join("long.toml");
-            std::fs::write(&path, "#".repeat(bytes)).unwrap();
-            assert_eq!(load(Some(&path)).is_ok(), allowed, "{bytes}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use leasehold_cli::log::DaemonLog;
-use leasehold_cli::{Failure, Output, service_manager};
+use leasehold_cli::{Failure, Output, Signals, service_manager};
 use leasehold_net::body::BodyRoom;
 use leasehold_net::{Bounds, Endpoint, Listener};
 use leasehold_protocol::code::Code;
@@ -15,7 +15,6 @@ use leasehold_protocol::ids::NodeId;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -114,7 +113,7 @@ impl Daemon {
         tracing::info!(event_id = %EventId::DaemonReady, node = node_id.map(tracing::field::display), "ready");
 
         tokio::select! {
-            () = signals.end(&reload) => {}
+            () = signals.end(|| reload.run()) => {}
             Some(ended) = serving.join_next() => return Err(stopped_serving(ended.err().as_ref())),
         }
         tracing::info!(event_id = %EventId::DaemonDraining, "draining");
@@ -205,34 +204,6 @@ impl Doors {
 /// Ends when the daemon drains.
 async fn draining(mut phases: watch::Receiver<Phase>) {
     let _ = phases.wait_for(|phase| *phase == Phase::Draining).await;
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| cannot_start("the signal handlers", &error));
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for a signal to end. A hang-up is none: it reloads.
-    async fn end(&mut self, reload: &Reload) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => reload.run(),
-            }
-        }
-    }
 }
 
 /// Connections of the data socket, and of each of so many TCP listeners. Raises the limit of open files as far as it

@@ -17,8 +17,6 @@ pub(crate) const FRAME_BYTES_SOFT: usize =
 pub(crate) const TICK_MS: i64 = 60_000;
 /// The writer looks at the clock at least this often.
 pub(crate) const WAKE: Duration = Duration::from_secs(5);
-/// A service manager that watches is told at most this often that the writer still turns.
-pub(crate) const WATCHDOG_MS: i64 = 1000;
 
 /// Series of one counter by pool and code; more are counted without their pool.
 pub(crate) const SERIES: usize = 4096;
@@ -51,9 +49,6 @@ pub(crate) const API_KEY_FILE_BYTES: usize = 1024 * 1024;
 pub(crate) const REQUESTS_PER_SECOND: u32 = 1_000_000;
 /// TCP addresses that a daemon listens at.
 pub(crate) const LISTENERS: usize = 16;
-
-/// Bytes of the configuration file.
-pub(crate) const CONFIG_BYTES: usize = 1024 * 1024;
 /// Bytes of a key file.
 pub(crate) const KEY_FILE_BYTES: u64 = 4096;
 /// Bytes of an answer of the daemon to a command.

@@ -134,12 +134,17 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{api_keys, config};
+    use crate::api_keys;
+    use leasehold_cli::config_file;
 
     fn places(flags: &[&str], socket: bool, config: &str) -> Result<Places, Failure> {
         let listen = flags.iter().map(|flag| flag.parse().unwrap()).collect();
         let args = RunArgs { socket: socket.then(|| "/s".into()), listen };
-        Places::new(&DataDir::new(Path::new("/d")), &args, &config::parse(config, Path::new("node.toml"))?)
+        Places::new(
+            &DataDir::new(Path::new("/d")),
+            &args,
+            &config_file::parse(config, Path::new("node.toml"))?,
+        )
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use leasehold_cli::service_manager::Watchdog;
 use leasehold_journal::Home as _;
 use leasehold_node_core::{Input, NodeCore};
 use leasehold_protocol::api::JournalStatus;
@@ -175,7 +176,7 @@ impl WriterLoop {
             let now = leasehold_clock::read().map_err(Fatal::Clock)?;
             self.make_frame(first, now)?;
             self.show(&now);
-            self.watchdog.feed(&now);
+            self.watchdog.feed(now.boottime_ms);
         }
         self.write_last_tick()?;
         self.store.home.close().map_err(Fatal::Journal)
@@ -228,28 +229,6 @@ impl WriterLoop {
         let (core, tally, queue) = (&self.store.core, &self.store.tally, self.queue.len());
         for look in self.looks.drain(..) {
             look(&Durable { core, now, journal: journal.clone(), can_grow, tally, queue });
-        }
-    }
-}
-
-/// Tells the service manager that the core still turns.
-struct Watchdog {
-    wanted: bool,
-    last_fed_ms: i64,
-}
-
-impl Watchdog {
-    fn new() -> Self {
-        Self { wanted: sd_notify::watchdog_enabled().is_some(), last_fed_ms: i64::MIN }
-    }
-
-    /// Not for every frame: a service manager asks for seconds.
-    fn feed(&mut self, now: &ClockReading) {
-        let due_ms = self.last_fed_ms.saturating_add(limits::WATCHDOG_MS);
-        if self.wanted && now.boottime_ms >= due_ms {
-            self.last_fed_ms = now.boottime_ms;
-            // If the service manager has gone away, nobody watches.
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use leasehold_cli::{Exit, Failure, GlobalArgs, Output, log, service_manager};
+use leasehold_cli::{Exit, Failure, GlobalArgs, Output, Signals, log, service_manager};
 use leasehold_issuer_core::ApiKeyState;
 use leasehold_net::unix_socket::{Listening, Place, SocketMode};
 use leasehold_net::{Bounds, Endpoint, Listener, ServerTls, TlsKey, bind_tcp};
@@ -18,7 +18,6 @@ use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::problem::Problem;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use self::config::Config;
@@ -105,7 +104,7 @@ impl Daemon {
         let bounds = Bounds { connections: limits::ADMIN_CONNECTIONS, ..Bounds::default() };
         let router = service.with_own_room().router();
         let mut endpoints = vec![Endpoint { listener: Listener::Unix(admin), router, bounds }];
-        let bounds = Bounds { connections: config.limits.connections, ..Bounds::default() };
+        let bounds = Bounds { connections: config.limits.connections.0, ..Bounds::default() };
         let router = service.router();
         endpoints.extend(tcp.into_iter().map(|listener| Endpoint {
             listener: Listener::Tls(listener, Arc::clone(&tls)),
@@ -122,7 +121,7 @@ impl Daemon {
         tracing::info!(event_id = %EventId::DaemonReady, realm = %realm, "ready");
 
         tokio::select! {
-            () = signals.end(&reload) => {}
+            () = signals.end(|| reload.run()) => {}
             ended = serving.join_next() => return Err(stopped_serving(ended)),
         }
         tracing::info!(event_id = %EventId::DaemonDraining, "draining");
@@ -143,34 +142,6 @@ impl Daemon {
 /// Ends when the daemon drains.
 async fn draining(mut phases: watch::Receiver<Phase>) {
     let _ = phases.wait_for(|phase| *phase == Phase::Draining).await;
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| cannot_start("the signal handlers", &error));
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for a signal to end. A hang-up is none: it reloads.
-    async fn end(&mut self, reload: &Reload) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => reload.run(),
-            }
-        }
-    }
 }
 
 fn listen(listening: Listening) -> Result<(UnixListener, Place), Failure> {

@@ -1,8 +1,8 @@
 //! How the three programs talk to people and scripts: arguments, answers, failures, files, prompts.
 //!
 //! Nothing here knows a command, a protocol exchange or a store, reads a clock (times come in as arguments; only the
-//! log stamps its lines itself), or makes randomness. Standard output carries answers only; everything else goes to standard error. A reader that goes away
-//! is not an error, and nothing prompts without a terminal.
+//! log stamps its lines itself), or makes randomness. Standard output carries answers only; everything else goes to
+//! standard error. A reader that goes away is not an error, and nothing prompts without a terminal.
 //!
 //! A program is `fn main() -> ExitCode { leasehold_cli::run(|args: Args, output| …) }`. It then also has the verbs
 //! `completions SHELL` and `man --out DIR`. Daemons add a [`log`] and talk to their [`service_manager`]; what finds
@@ -10,6 +10,7 @@
 
 mod args;
 pub mod checkup;
+pub mod config_file;
 mod data_dir;
 pub mod duration;
 mod failure;
@@ -26,6 +27,7 @@ mod passphrase;
 mod program;
 mod seats;
 pub mod service_manager;
+mod signals;
 mod text;
 mod usage;
 
@@ -41,3 +43,4 @@ pub use output::{Output, People};
 pub use passphrase::{Passphrase, PassphraseArgs};
 pub use program::{Exit, Program, run};
 pub use seats::SeatCount;
+pub use signals::Signals;

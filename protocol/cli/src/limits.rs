@@ -6,5 +6,11 @@ pub(crate) const DURATION_MAX_MS: i64 = 36_500 * 86_400_000;
 /// First and last year of an instant in an argument, in UTC.
 pub(crate) const INSTANT_YEARS: std::ops::RangeInclusive<i32> = 1970..=9999;
 
+/// Bytes of a configuration file.
+pub(crate) const CONFIG_BYTES: usize = 1024 * 1024;
+
+/// A service manager that watches is told at most this often that a daemon still turns.
+pub(crate) const WATCHDOG_MS: i64 = 1000;
+
 /// Longest passphrase, in bytes.
 pub(crate) const PASSPHRASE_MAX_BYTES: usize = 4096;

@@ -2,6 +2,8 @@
 
 use sd_notify::NotifyState;
 
+use crate::limits;
+
 /// It answers.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
@@ -18,6 +20,34 @@ pub fn reloading() {
 /// It finishes what is under way and ends.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
+}
+
+/// Tells that a daemon still turns, where the service manager wants to know.
+#[derive(Debug)]
+pub struct Watchdog {
+    wanted: bool,
+    last_fed_ms: i64,
+}
+
+impl Watchdog {
+    /// As the service manager asked of this process.
+    pub fn new() -> Self {
+        Self { wanted: sd_notify::watchdog_enabled().is_some(), last_fed_ms: i64::MIN }
+    }
+
+    /// To be called with each turn; `now_ms` is boottime. It is passed on once a second.
+    pub fn feed(&mut self, now_ms: i64) {
+        if self.wanted && self.last_fed_ms.saturating_add(limits::WATCHDOG_MS) <= now_ms {
+            self.last_fed_ms = now_ms;
+            tell(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+impl Default for Watchdog {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 fn tell(states: &[NotifyState<'_>]) {
