@@ -7,6 +7,7 @@ mod air_gap;
 mod api;
 mod bad_input;
 mod damage;
+mod hostile;
 mod kill;
 mod online;
 mod parallel;
