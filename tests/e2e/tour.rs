@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::programs::{Done, command, program};
+use crate::programs::{Done, command, program, short_dir};
 
 #[test]
 fn every_command_of_the_tour_works_as_printed() {
@@ -13,7 +13,8 @@ fn every_command_of_the_tour_works_as_printed() {
     let tour = commands(section(&readme, "## Five minutes"));
     assert!(tour.contains("leasehold-node run"), "the tour is not where it should be:\n{tour}");
 
-    let done = Done::of(&mut shell(root, &format!("set -eu\n{tour}")));
+    let place = short_dir();
+    let done = Done::of(&mut shell(place.path(), &format!("set -eu\n{tour}")));
     assert_eq!(done.exit, 0, "{done:?}");
     for said in ["POOL_EXHAUSTED", "exit 3", "the journal verifies", "valid, live"] {
         assert!(done.stdout.contains(said), "no {said:?} in:\n{}", done.stdout);
@@ -32,11 +33,11 @@ fn commands(section: &str) -> String {
     blocks.filter_map(|block| block.split("```").next()).collect()
 }
 
-/// The shell of somebody who stands in the clone. Its `target/debug` may be elsewhere.
-fn shell(root: &Path, script: &str) -> Command {
+/// A shell where there is no `target/debug`, so that it finds the programs that were built beside this test.
+fn shell(place: &Path, script: &str) -> Command {
     let mut bash = command("bash");
     let issuer = program("leasehold-issuer");
     let path = [issuer.parent().unwrap().to_str().unwrap(), &std::env::var("PATH").unwrap()].join(":");
-    bash.args(["-c", script]).current_dir(root).env("PATH", path);
+    bash.args(["-c", script]).current_dir(place).env("PATH", path);
     bash
 }
