@@ -47,6 +47,10 @@ pub(crate) enum Verb {
     Serve(ServeArgs),
     /// Show what the issuer holds and how it sees the time
     Status,
+    /// Look for faults, beside a daemon or without one
+    Doctor(ConfigArgs),
+    /// Check the configuration
+    Validate(ConfigArgs),
     /// The trust root that everything is verified with
     #[command(subcommand)]
     Trust(TrustVerb),
@@ -89,6 +93,14 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "FILE")]
         trust: Option<PathBuf>,
     },
+}
+
+/// Which configuration
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArgs {
+    /// The configuration [default: /etc/leasehold/issuer.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// What every change accepts

@@ -51,3 +51,6 @@ pub(crate) const ABANDON: Duration = Duration::from_secs(1);
 pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(30);
 /// Sealed heads that are kept.
 pub(crate) const KEPT_HEADS: usize = 10_000;
+
+/// `doctor` warns this long before the trust root ends.
+pub(crate) const ROOT_NOTICE_MS: i64 = 180 * 86_400_000;

@@ -200,31 +200,7 @@ mod tests {
     #[test]
     fn the_full_sample_has_every_key() {
         let text = std::fs::read_to_string(sample("node.full.toml")).unwrap();
-        let whole: toml::Table = toml::from_str(&text).unwrap();
-        let mut tables = vec![Vec::new()];
-        while let Some(place) = tables.pop() {
-            let (known, present) = (known_keys(&whole, &place), table(&whole, &place));
-            assert!(!known.is_empty(), "{place:?} has keys");
-            for key in known {
-                assert!(present.contains_key(&key), "{key} of {place:?} in the full sample");
-            }
-            let inner = present.iter().filter(|(_, value)| value.is_table());
-            tables.extend(inner.map(|(key, _)| [&place[..], std::slice::from_ref(key)].concat()));
-        }
-    }
-
-    /// The keys that the loader knows in a table: it lists them when it meets one that it does not know.
-    fn known_keys(whole: &toml::Table, place: &[String]) -> Vec<String> {
-        let mut asking = whole.clone();
-        let table = place.iter().fold(&mut asking, |table, key| table[key].as_table_mut().unwrap());
-        table.insert("no-such-key".to_owned(), 1.into());
-        let error = toml::from_str::<Config>(&toml::to_string(&asking).unwrap()).unwrap_err();
-        let quoted = error.message().split('`').skip(1).step_by(2).map(str::to_owned);
-        quoted.filter(|key| key != "no-such-key").collect()
-    }
-
-    fn table<'a>(whole: &'a toml::Table, place: &[String]) -> &'a toml::Table {
-        place.iter().fold(whole, |table, key| table[key].as_table().unwrap())
+        assert_eq!(config_file::missing_keys::<Config>(&text).unwrap(), Vec::<String>::new());
     }
 
     fn sample(name: &str) -> PathBuf {

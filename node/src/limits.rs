@@ -37,8 +37,6 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(8);
 /// For tasks that do not end by themselves after that.
 pub(crate) const ABANDON: Duration = Duration::from_secs(1);
 
-/// `doctor` warns where less is free on the disk: two segments of the journal, and room for the rest.
-pub(crate) const FREE_BYTES_NOTICE: u64 = 512 * 1024 * 1024;
 /// `doctor` warns this long before something ends.
 pub(crate) const EXPIRY_NOTICE_MS: i64 = 14 * 86_400_000;
 /// Bearer keys of a node.

@@ -5,6 +5,7 @@ mod allocation;
 mod api_key;
 mod audit;
 mod bundle;
+mod doctor;
 mod grant;
 mod init;
 mod inspect;
@@ -15,6 +16,7 @@ mod pool;
 mod product;
 mod status;
 mod trust;
+mod validate;
 
 use leasehold_cli::{Exit, Failure, GlobalArgs};
 
@@ -28,6 +30,8 @@ pub(crate) fn run(context: &Context, verb: Verb, global: GlobalArgs) -> Result<E
         Verb::Init(args) => init::run(context, &args),
         Verb::Serve(args) => serve::run(context, &args, global),
         Verb::Status => status::run(context),
+        Verb::Doctor(args) => doctor::run(context, args.config.as_deref()),
+        Verb::Validate(args) => validate::run(context, args.config.as_deref()),
         Verb::Trust(verb) => trust::run(context, &verb),
         Verb::Key(verb) => key::run(context, &verb),
         Verb::Account(verb) => account::run(context, verb),

@@ -15,46 +15,46 @@ use crate::api::{Counted, Rates};
 use crate::limits;
 
 /// Where it is looked for when nobody says; it need not be there.
-pub(super) const DEFAULT_FILE: &str = "/etc/leasehold/issuer.toml";
+pub(crate) const DEFAULT_FILE: &str = "/etc/leasehold/issuer.toml";
 /// Where the service listens when nobody says.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:7581";
 
 /// What a configuration file may say. Every key has a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Config {
+pub(crate) struct Config {
     /// TCP addresses; port 0 picks a free one.
-    pub(super) listen: Vec<String>,
+    pub(crate) listen: Vec<String>,
     /// Serve beyond this machine although no caller can prove who it is.
-    pub(super) allow_anonymous: bool,
+    pub(crate) allow_anonymous: bool,
     /// Certificates beside the issuer's own key.
-    pub(super) tls: Tls,
+    pub(crate) tls: Tls,
     /// Bounds of this service.
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
     /// What is logged, and how.
-    pub(super) log: LogConfig,
+    pub(crate) log: LogConfig,
 }
 
 /// Files of certificates, in PEM form; a hang-up reads them again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Tls {
+pub(crate) struct Tls {
     /// A chain for clients that expect a certificate of an authority, with `key`.
-    pub(super) certificate: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
     /// Its key.
-    pub(super) key: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
     /// Authorities of client certificates.
-    pub(super) client_ca: Option<PathBuf>,
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// Bounds that can be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Connections at once, 1 to 12 000.
-    pub(super) connections: UpTo<{ limits::CONNECTIONS }>,
+    pub(crate) connections: UpTo<{ limits::CONNECTIONS }>,
     /// Requests per second of one API key; said here it holds on this machine, too.
-    pub(super) requests_per_second: Option<NonZeroU32>,
+    pub(crate) requests_per_second: Option<NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -65,7 +65,7 @@ impl Default for Limits {
 
 impl Config {
     /// Where to listen: as the command line says, else as the file does.
-    pub(super) fn addresses(&self, named: &[String]) -> Result<Vec<SocketAddr>, Failure> {
+    pub(crate) fn addresses(&self, named: &[String]) -> Result<Vec<SocketAddr>, Failure> {
         let texts: Vec<&str> = match (named, self.listen.as_slice()) {
             ([], []) => vec![DEFAULT_ADDRESS],
             ([], listen) => listen.iter().map(String::as_str).collect(),
@@ -81,7 +81,7 @@ impl Config {
     }
 
     /// How often each API key may ask. Callers on this machine are counted only if the file says a rate.
-    pub(super) fn rates(&self) -> Rates {
+    pub(crate) fn rates(&self) -> Rates {
         let default = NonZeroU32::new(leasehold_net::limits::REQUESTS_PER_SECOND);
         match (self.limits.requests_per_second, default) {
             (Some(rate), _) => Rates::new(rate, Counted::Everybody),
@@ -90,7 +90,7 @@ impl Config {
         }
     }
 
-    pub(super) fn tls_files(&self) -> ServerFiles {
+    pub(crate) fn tls_files(&self) -> ServerFiles {
         let Tls { certificate, key, client_ca } = self.tls.clone();
         let certificate = certificate.zip(key).map(|(chain, key)| CertificateFiles { chain, key });
         ServerFiles { certificate, client_ca }
@@ -98,7 +98,7 @@ impl Config {
 }
 
 /// Reads the file that was named, or the default one if there is one.
-pub(super) fn load(named: Option<&Path>) -> Result<Config, Failure> {
+pub(crate) fn load(named: Option<&Path>) -> Result<Config, Failure> {
     let config: Config = config_file::load(named, Path::new(DEFAULT_FILE))?;
     check(config, named.unwrap_or(Path::new(DEFAULT_FILE)))
 }
@@ -143,6 +143,16 @@ mod tests {
             assert!(failure.problem().detail.starts_with(detail), "{}", failure.problem().detail);
             assert_eq!((failure.code(), failure.problem().hint.as_str()), (Code::ConfigInvalid, hint));
         }
+    }
+
+    #[test]
+    fn the_samples_are_read_by_the_loader_and_the_full_one_has_every_key() {
+        let sample = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/config").join(name);
+        for name in ["issuer.minimal.toml", "issuer.full.toml"] {
+            load(Some(&sample(name))).unwrap_or_else(|failure| panic!("{name}: {failure}"));
+        }
+        let text = std::fs::read_to_string(sample("issuer.full.toml")).unwrap();
+        assert_eq!(config_file::missing_keys::<Config>(&text).unwrap(), Vec::<String>::new());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `serve`: the issuer as a service, from the open store to the drained end.
 
-mod config;
+pub(crate) mod config;
 mod ready;
 mod reload;
 

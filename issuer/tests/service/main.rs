@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
 
 mod contract;
+mod doctor;
 mod headers;
 #[path = "../cli/rig.rs"]
 mod issuer;

@@ -2,19 +2,16 @@
 //!
 //! It only looks: it takes no lock, writes nothing, and asks nobody but the node's own daemon.
 
-use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use leasehold_cli::checkup::{Checkup, Finding};
+use leasehold_cli::checkup::{Checkup, Finding, machine};
 use leasehold_cli::{Exit, Failure, Output};
 use leasehold_node_core::Ends;
 use leasehold_protocol::api::{StatusAnswer, TrustState};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::time::{ClockReading, UnixMs};
+use leasehold_protocol::time::UnixMs;
 use nix::sys::resource::{Resource, getrlimit};
-use nix::sys::statvfs::statvfs;
 
 use super::{next_command, status};
 use crate::admin::Admin;
@@ -31,19 +28,20 @@ pub(super) fn run(
     output: Output,
 ) -> Result<Exit, Failure> {
     let mut checkup = Checkup::default();
-    checkup.add(configuration(place.config_file(), config.as_ref().err()));
+    let default = Path::new(config::DEFAULT_FILE);
+    checkup.add(machine::configuration(place.config_file(), default, config.as_ref().err()));
     // What the file would have said is not known: the rest is looked at as without it.
     let config = config.unwrap_or_default();
     let dir = place.data_dir(&config)?;
-    checkup.add(directories(&dir));
+    checkup.add(machine::private_directories(&[dir.path().to_owned(), dir.journal(), dir.keys()]));
     checkup.add(keys(&dir));
     let daemon = daemon(&dir);
     checkup.add(daemon.finding(&dir));
     checkup.add(journal(&dir, &daemon));
-    checkup.add(disk(&dir));
+    checkup.add(machine::disk(dir.path()));
     checkup.add(open_files(&config));
     checkup.add(socket(&dir, &config, &daemon));
-    checkup.add(kernel_clock());
+    checkup.add(machine::time_service(&leasehold_clock::read()));
     match daemon.status(&dir) {
         Ok(status) => {
             checkup.add(clock(&status));
@@ -56,31 +54,6 @@ pub(super) fn run(
         checkup.add(finding);
     }
     checkup.answer(output)
-}
-
-fn configuration(named: Option<&Path>, failure: Option<&Failure>) -> Finding {
-    let path = named.unwrap_or(Path::new(config::DEFAULT_FILE));
-    match failure {
-        Some(failure) => Finding::failure("configuration", failure),
-        None if path.exists() => Finding::ok("configuration", format!("{} is valid", path.display())),
-        None => Finding::ok("configuration", format!("there is no {}: all defaults", path.display())),
-    }
-}
-
-fn directories(dir: &DataDir) -> Finding {
-    let check = "directories";
-    for path in [dir.path().to_owned(), dir.journal(), dir.keys()] {
-        let found = match fs::metadata(&path) {
-            Ok(found) => found,
-            Err(error) => return Finding::failure(check, &Failure::cannot_read(&path, &error)),
-        };
-        let mode = found.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let detail = format!("{} has mode {mode:04o}: others may enter", path.display());
-            return Finding::warning(check, detail, format!("chmod 700 {}", path.display()));
-        }
-    }
-    Finding::ok(check, format!("{} is for its owner alone", dir.path().display()))
 }
 
 fn keys(dir: &DataDir) -> Finding {
@@ -108,7 +81,7 @@ fn daemon(dir: &DataDir) -> Daemon {
             Ok(status) => Daemon::Running(status),
             Err(failure) => Daemon::Silent(failure),
         },
-        Ok(None) => locked_by(&dir.journal()).map_or(Daemon::Down, |process| {
+        Ok(None) => machine::locked_by(&dir.journal()).map_or(Daemon::Down, |process| {
             let detail = format!("process {process} has the journal open and no socket to ask it");
             Daemon::Silent(Failure::new(Code::Busy, detail, "end it, or wait for its end"))
         }),
@@ -137,19 +110,6 @@ impl Daemon {
     }
 }
 
-/// The process that has the journal's lock, as the kernel lists it: trying the lock could disturb a start.
-fn locked_by(journal: &Path) -> Option<u32> {
-    let lock = fs::metadata(journal.join("LOCK")).ok()?;
-    let (major, minor) = (nix::sys::stat::major(lock.dev()), nix::sys::stat::minor(lock.dev()));
-    let file = format!("{major:02x}:{minor:02x}:{}", lock.ino());
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let ours = fields.contains(&"FLOCK") && fields.contains(&file.as_str());
-        fields.get(4).filter(|_| ours)?.parse().ok()
-    })
-}
-
 fn journal(dir: &DataDir, daemon: &Daemon) -> Finding {
     let verified = match daemon {
         Daemon::Down => journal_check::everything(dir),
@@ -160,21 +120,6 @@ fn journal(dir: &DataDir, daemon: &Daemon) -> Finding {
             Finding::ok("journal", format!("{} records in {} frames verify", found.seq, found.frames))
         }
         Err(failure) => Finding::failure("journal", &failure),
-    }
-}
-
-fn disk(dir: &DataDir) -> Finding {
-    let free = match statvfs(dir.path()) {
-        Ok(disk) => disk.blocks_available().saturating_mul(disk.fragment_size()),
-        Err(error) => return Finding::failure("disk", &Failure::cannot_read(dir.path(), &error.into())),
-    };
-    let mib = free / (1024 * 1024);
-    let detail = format!("{mib} MiB are free for {}", dir.path().display());
-    if free >= limits::FREE_BYTES_NOTICE {
-        Finding::ok("disk", detail)
-    } else {
-        let hint = "make room before the journal cannot grow: then new seats are refused";
-        Finding::warning("disk", detail, hint)
     }
 }
 
@@ -208,23 +153,6 @@ fn socket(dir: &DataDir, config: &Config, daemon: &Daemon) -> Finding {
         Daemon::Down | Daemon::Silent(_) => {
             Finding::ok("socket", format!("applications will ask at unix:{}", path.display()))
         }
-    }
-}
-
-fn kernel_clock() -> Finding {
-    match leasehold_clock::read() {
-        Ok(ClockReading { kernel_synced: true, .. }) => {
-            Finding::ok("time service", "the clock is synchronised")
-        }
-        Ok(_) => Finding::warning(
-            "time service",
-            "the kernel's clock is not synchronised: time is taken to be uncertain",
-            "start a time service, such as systemd-timesyncd or chrony",
-        ),
-        Err(error) => Finding::failure(
-            "time service",
-            &Failure::new(Code::Internal, format!("cannot read the clock: {error}"), "check /proc"),
-        ),
     }
 }
 

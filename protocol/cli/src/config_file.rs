@@ -47,6 +47,39 @@ pub fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, Failure>
     })
 }
 
+/// Keys that `T` knows and a sample lacks, each with its table; for tests of samples that must show every key. The
+/// loader lists the keys of a table when it meets one that it does not know.
+pub fn missing_keys<T: DeserializeOwned>(sample: &str) -> Result<Vec<String>, toml::de::Error> {
+    let whole: toml::Table = toml::from_str(sample)?;
+    let (mut missing, mut places) = (Vec::new(), vec![Vec::new()]);
+    while let Some(place) = places.pop() {
+        let present = table(&whole, &place);
+        missing.extend(known_keys::<T>(&whole, &place).into_iter().filter_map(|key| {
+            (!present.contains_key(&key)).then(|| [&place[..], &[key]].concat().join("."))
+        }));
+        let inner = present.iter().filter(|(_, value)| value.is_table());
+        places.extend(inner.map(|(key, _)| [&place[..], std::slice::from_ref(key)].concat()));
+    }
+    Ok(missing)
+}
+
+fn known_keys<T: DeserializeOwned>(whole: &toml::Table, place: &[String]) -> Vec<String> {
+    const UNKNOWN: &str = "no-such-key";
+    let mut asking = whole.clone();
+    let table = place.iter().try_fold(&mut asking, |table, key| table.get_mut(key)?.as_table_mut());
+    if let Some(table) = table {
+        table.insert(UNKNOWN.to_owned(), 1.into());
+    }
+    let Err(error) = asking.try_into::<T>() else { return Vec::new() };
+    let quoted = error.message().split('`').skip(1).step_by(2).map(str::to_owned);
+    quoted.filter(|key| key != UNKNOWN).collect()
+}
+
+fn table(whole: &toml::Table, place: &[String]) -> toml::Table {
+    let found = place.iter().try_fold(whole, |table, key| table.get(key)?.as_table());
+    found.cloned().unwrap_or_default()
+}
+
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(limits::CONFIG_BYTES as u64 + 1).read_to_string(&mut text)?;
@@ -94,6 +127,21 @@ mod tests {
             assert!(failure.problem().detail.starts_with(detail), "{}", failure.problem().detail);
             assert_eq!(failure.problem().hint, hint, "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_sample_lacks_is_found_in_every_table() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only its keys matter")]
+        struct Nested {
+            top: Option<u32>,
+            inner: Config,
+        }
+        let missing = missing_keys::<Nested>("top = 1\n[inner]\nsocket = \"/s\"\nconnections = 2").unwrap();
+        assert_eq!(missing, Vec::<String>::new());
+        let missing = missing_keys::<Nested>("[inner]\nconnections = 2").unwrap();
+        assert_eq!(missing, ["top", "inner.socket"]);
     }
 
     #[test]

@@ -12,5 +12,8 @@ pub(crate) const CONFIG_BYTES: usize = 1024 * 1024;
 /// A service manager that watches is told at most this often that a daemon still turns.
 pub(crate) const WATCHDOG_MS: i64 = 1000;
 
+/// A doctor warns where less is free on the disk: two segments of the journal, and room for the rest.
+pub(crate) const FREE_BYTES_NOTICE: u64 = 512 * 1024 * 1024;
+
 /// Longest passphrase, in bytes.
 pub(crate) const PASSPHRASE_MAX_BYTES: usize = 4096;

@@ -1,5 +1,7 @@
 //! The findings of a `doctor`: what was looked at, whether it is well, and what to do where it is not.
 
+pub mod machine;
+
 use leasehold_protocol::code::Code;
 use serde::Serialize;
 
