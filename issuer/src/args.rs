@@ -174,6 +174,9 @@ pub(crate) struct ServeArgs {
     /// The configuration [default: /etc/leasehold/issuer.toml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Say that the clock is right: it is T now
+    #[arg(long, value_name = "T")]
+    pub(crate) accept_time: Option<Moment>,
 }
 
 #[derive(Subcommand, Debug)]

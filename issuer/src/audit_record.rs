@@ -68,7 +68,7 @@ fn quoted(text: &str) -> String {
 /// The id of what the record is about.
 pub(crate) fn subject(what: &What) -> String {
     match what {
-        What::Initialised(_) => "issuer".to_owned(),
+        What::Initialised(_) | What::TimeAccepted => "issuer".to_owned(),
         What::AccountCreated(account) => account.id.to_string(),
         What::ProductCreated(product) => product.id.to_string(),
         What::GrantCreated(sold) => sold.grant.issue.id.to_string(),
@@ -87,7 +87,7 @@ pub(crate) fn subject(what: &What) -> String {
 /// Whose it is.
 pub(crate) fn account_of(what: &What) -> Option<AccountId> {
     match what {
-        What::Initialised(_) | What::ProductCreated(_) => None,
+        What::Initialised(_) | What::ProductCreated(_) | What::TimeAccepted => None,
         What::AccountCreated(account) => Some(account.id),
         What::GrantCreated(sold) => Some(sold.grant.account),
         What::NodeRegistered(node) => Some(node.account),

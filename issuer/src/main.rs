@@ -16,6 +16,7 @@ mod entropy;
 mod journal;
 mod keyring;
 mod limits;
+mod metrics;
 mod serve;
 mod signing;
 mod state_dir;

@@ -1,11 +1,13 @@
 //! The state of an issuer: its journal, the core that is the fold over it, and its keys.
 
-use leasehold_cli::{Failure, PassphraseArgs};
+use leasehold_cli::{Failure, PassphraseArgs, openmetrics};
+use leasehold_clock::Stopwatch;
 use leasehold_issuer_core::{Fact, Issuer};
 use leasehold_journal::file::ReadOnly;
 use leasehold_journal::{Draft, FileHome, Genesis, Home as _, JournalError, Tail};
 use leasehold_protocol::envelope::RealmId;
 use leasehold_protocol::seq::Seq;
+use prometheus_client::metrics::histogram::Histogram;
 
 use crate::entropy::random;
 use crate::journal;
@@ -17,6 +19,8 @@ pub(crate) struct Store {
     pub(crate) dir: StateDir,
     pub(crate) issuer: Issuer,
     pub(crate) keyring: Keyring,
+    /// How long frames took to be written and synced.
+    pub(crate) syncs: Histogram,
     home: Home,
 }
 
@@ -102,7 +106,12 @@ impl Store {
     /// Makes a frame durable.
     pub(crate) fn commit(&mut self, draft: Draft) -> Result<(), JournalError> {
         match &mut self.home {
-            Home::Write(home) => home.commit(draft).map(|_tail| ()),
+            Home::Write(home) => {
+                let watch = Stopwatch::start();
+                home.commit(draft)?;
+                self.syncs.observe(watch.elapsed().as_secs_f64());
+                Ok(())
+            }
             Home::Read(_) => Err(JournalError::Poisoned),
         }
     }
@@ -116,6 +125,7 @@ impl Store {
     }
 
     fn with(dir: &StateDir, passphrase: &PassphraseArgs, issuer: Issuer, home: Home) -> Self {
-        Self { dir: dir.clone(), issuer, keyring: Keyring::new(dir, passphrase), home }
+        let (keyring, syncs) = (Keyring::new(dir, passphrase), openmetrics::sync_times());
+        Self { dir: dir.clone(), issuer, keyring, syncs, home }
     }
 }

@@ -14,6 +14,7 @@ use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::{ClockReading, Stamp};
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{oneshot, watch};
 
 use crate::commit::{Asker, Commit, Order, Outcome, read_clock};
@@ -40,6 +41,8 @@ pub(crate) struct Durable<'a> {
     pub(crate) stamp: &'a Stamp,
     /// The end of the journal.
     pub(crate) tail: Tail,
+    /// How long frames took to be written and synced.
+    pub(crate) syncs: &'a Histogram,
 }
 
 /// What a write that failed ends. Memory is then ahead of the disk, and nobody may be served from it.
@@ -195,9 +198,9 @@ impl WriterLoop {
         let show = |store: &mut Store| {
             let tail = store.tail();
             told.send_replace(tail.next_seq.previous());
-            let Store { issuer, keyring, .. } = store;
+            let Store { issuer, keyring, syncs, .. } = store;
             for look in looks {
-                look(&mut Durable { issuer, keyring, now: &now, stamp: &stamp, tail });
+                look(&mut Durable { issuer, keyring, now: &now, stamp: &stamp, tail, syncs });
             }
         };
         commit.finish(show).map_err(|error| journal::failure(&dir, &error))

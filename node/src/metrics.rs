@@ -5,22 +5,18 @@
 
 use std::fmt;
 
+use leasehold_cli::openmetrics::{self, Labels, Page, clamped};
 use leasehold_node_core::Ends;
 use leasehold_protocol::api::{StatusAnswer, TrustState};
 use leasehold_protocol::time::UnixMs;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Unit;
 
 use crate::limits;
 use crate::tally::{ByPool, Tally};
 use crate::writer::Durable;
-
-/// The media type of the text.
-pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const PREFIX: &str = "leasehold_node";
 const TRUST_STATES: [(TrustState, &str); 6] = [
@@ -63,17 +59,13 @@ impl Observed {
 
     /// The text.
     pub(crate) fn expose(self) -> String {
-        let mut registry = Registry::with_prefix(PREFIX);
-        registry.register_collector(Box::new(self));
-        let mut page = String::new();
-        text::encode(&mut page, &registry).expect("a string takes any text");
-        page
+        openmetrics::expose(PREFIX, self)
     }
 }
 
 impl Collector for Observed {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut page = Page(encoder);
+        let mut page = Page::new(encoder);
         self.encode_states(&mut page)?;
         self.encode_seats(&mut page)?;
         self.encode_counts(&mut page)?;
@@ -81,8 +73,6 @@ impl Collector for Observed {
         self.encode_journal(&mut page)
     }
 }
-
-type Labels<const N: usize> = [(&'static str, String); N];
 
 impl Observed {
     fn encode_states(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -190,73 +180,4 @@ fn by_pool(counts: &ByPool) -> impl Iterator<Item = (Labels<2>, u64)> {
 /// None for what has no end.
 fn seconds(at: UnixMs) -> Option<i64> {
     (at != UnixMs::MIN && at != UnixMs::MAX).then(|| at.0.div_euclid(1000))
-}
-
-fn clamped<N: TryInto<i64>>(number: N) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
-}
-
-/// The text while it is written: families and their series, in the order given.
-struct Page<'a>(DescriptorEncoder<'a>);
-
-impl Page<'_> {
-    fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
-        ConstGauge::new(value).encode(self.family(name, help, None, MetricType::Gauge)?)
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        ConstCounter::new(value).encode(self.family(name, help, None, MetricType::Counter)?)
-    }
-
-    fn gauges<const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        series: impl IntoIterator<Item = (Labels<N>, i64)>,
-    ) -> fmt::Result {
-        let family = self.family(name, help, None, MetricType::Gauge)?;
-        each(family, series, |value, encoder| ConstGauge::new(value).encode(encoder))
-    }
-
-    fn timestamps<const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        series: impl IntoIterator<Item = (Labels<N>, i64)>,
-    ) -> fmt::Result {
-        let name = format!("{name}_timestamp");
-        let family = self.family(&name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
-        each(family, series, |value, encoder| ConstGauge::new(value).encode(encoder))
-    }
-
-    fn counters<const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        series: impl IntoIterator<Item = (Labels<N>, u64)>,
-    ) -> fmt::Result {
-        let family = self.family(name, help, None, MetricType::Counter)?;
-        each(family, series, |value, encoder| ConstCounter::new(value).encode(encoder))
-    }
-
-    fn family<'a>(
-        &'a mut self,
-        name: &'a str,
-        help: &str,
-        unit: Option<&'a Unit>,
-        kind: MetricType,
-    ) -> Result<MetricEncoder<'a>, fmt::Error> {
-        self.0.encode_descriptor(name, help, unit, kind)
-    }
-}
-
-fn each<const N: usize, V>(
-    mut family: MetricEncoder<'_>,
-    series: impl IntoIterator<Item = (Labels<N>, V)>,
-    mut encode: impl FnMut(V, MetricEncoder<'_>) -> fmt::Result,
-) -> fmt::Result {
-    for (labels, value) in series {
-        encode(value, family.encode_family(&labels)?)?;
-    }
-    Ok(())
 }

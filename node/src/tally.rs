@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use leasehold_cli::openmetrics;
 use leasehold_node_core::{Effect, Effects, EndCause, Event, Record, Reply};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::PoolId;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 
 use crate::limits;
 
@@ -48,8 +49,7 @@ impl Tally {
             bundles: 0,
             artefacts_refused: BTreeMap::new(),
             frames: 0,
-            // 0.1 ms to 3.3 s: from a fast disk with a cache that survives power cuts to one that is in trouble.
-            syncs: Histogram::new(exponential_buckets(0.0001, 2.0, 16)),
+            syncs: openmetrics::sync_times(),
         }
     }
 

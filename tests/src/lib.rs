@@ -1,5 +1,6 @@
-//! What tests of several packages share: a vendor that signs whatever a test wants signed.
+//! What tests of several packages share: a vendor that signs whatever a test wants signed, and a reader of metrics.
 //!
 //! There is no judgement here. Tests that need a wrong bundle ask for one.
 
+pub mod openmetrics;
 pub mod vendor;

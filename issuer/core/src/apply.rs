@@ -47,6 +47,8 @@ impl State {
             What::ApiKeyCreated(key) | What::ApiKeyRotated(key) | What::ApiKeyDisabled(key) => {
                 self.api_keys.apply(seq, key)
             }
+            // What it says is in the clock.
+            What::TimeAccepted => Ok(()),
         }
     }
 

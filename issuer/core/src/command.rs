@@ -110,6 +110,8 @@ pub enum Command {
         /// The version that is meant; none for whatever it is.
         version: Option<u32>,
     },
+    /// Nothing but the time that its cause accepts.
+    AcceptTime,
 }
 
 impl Command {

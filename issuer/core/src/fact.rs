@@ -71,6 +71,8 @@ pub enum What {
     ApiKeyRotated(Box<ApiKey>),
     /// A key opens nothing any more.
     ApiKeyDisabled(Box<ApiKey>),
+    /// An operator vouches for the clock: the time is in [`Meta::accepted_time`].
+    TimeAccepted,
 }
 
 impl What {
@@ -92,6 +94,7 @@ impl What {
             Self::ApiKeyCreated(_) => "api_key_created",
             Self::ApiKeyRotated(_) => "api_key_rotated",
             Self::ApiKeyDisabled(_) => "api_key_disabled",
+            Self::TimeAccepted => "time_accepted",
         }
     }
 }

@@ -324,6 +324,11 @@ impl Issuer {
                 before = Some(since);
                 What::ApiKeyDisabled(Box::new(key))
             }
+            Command::AcceptTime if cause.accept_time.is_none() => {
+                let detail = "no time was given that is to be accepted";
+                return Err(Problem::new(Code::InvalidRequest, detail, "say which: --accept-time T"));
+            }
+            Command::AcceptTime => What::TimeAccepted,
         };
         Ok(Wanted::New(before, what))
     }

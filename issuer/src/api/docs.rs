@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    Service, account, allocation, amendment, api_key, artefact, audit, bundle, grant, health, history, node,
-    pool, product, revocation, status, trust_root, verbs,
+    Service, account, allocation, amendment, api_key, artefact, audit, bundle, grant, health, history,
+    metrics, node, pool, product, revocation, status, trust_root, verbs,
 };
 
 /// Records what was sold, signs it, and carries it to nodes.
@@ -41,6 +41,7 @@ impl Modify for ApiKeys {
 pub(super) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(health::routes())
+        .merge(metrics::routes())
         .merge(status::routes())
         .merge(trust_root::routes())
         .merge(account::routes())

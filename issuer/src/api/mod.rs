@@ -20,6 +20,7 @@ mod heads;
 mod health;
 mod history;
 mod link;
+mod metrics;
 mod node;
 mod page;
 mod permission;
@@ -76,6 +77,7 @@ pub(crate) use self::status::StatusDocument;
 pub(crate) use self::timestamp::Moment;
 pub(crate) use self::trust_root::KeyList;
 use crate::limits;
+use crate::metrics::Meter;
 use crate::state_dir::StateDir;
 use crate::writer::{Durable, Writer};
 
@@ -86,6 +88,7 @@ pub(crate) struct Service {
     dir: StateDir,
     page_key: PageKey,
     rates: Rates,
+    meter: Meter,
     phase: watch::Receiver<Phase>,
     body_room: BodyRoom,
     heads: heads::Heads,
@@ -132,6 +135,7 @@ impl Service {
             dir,
             page_key,
             rates,
+            meter: Meter::default(),
             phase,
             body_room: BodyRoom::new(),
             heads: heads::Heads::default(),
@@ -153,11 +157,13 @@ impl Service {
     pub(crate) fn router(self) -> Router {
         let (routes, api) = docs::routes().split_for_parts();
         let layers = ServiceBuilder::new()
+            .layer(middleware::from_fn_with_state(self.clone(), metrics::count))
             .layer(MapRequestLayer::new(verbs::split))
             .layer(middleware::from_fn(link::next))
             .layer(middleware::from_fn_with_state(self.clone(), revision::mark))
             .layer(middleware::from_fn_with_state(self.clone(), caller::identify));
         let routes = routes
+            .route_layer(middleware::from_fn(metrics::note_route))
             .merge(docs::documentation(api))
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)

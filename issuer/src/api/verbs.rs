@@ -26,10 +26,15 @@ fn split_uri(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
+/// The path as clients send it.
+pub(super) fn sent(path: &str) -> String {
+    path.replace("/@", ":")
+}
+
 /// The paths as clients send them.
 pub(super) fn join(mut api: OpenApi) -> OpenApi {
     let paths = std::mem::take(&mut api.paths.paths);
-    api.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("/@", ":"), item)).collect();
+    api.paths.paths = paths.into_iter().map(|(path, item)| (sent(&path), item)).collect();
     api
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use leasehold_cli::{Exit, Failure, GlobalArgs, Output, Signals, log, service_manager};
-use leasehold_issuer_core::ApiKeyState;
+use leasehold_issuer_core::{ApiKeyState, Cause, Command, Source};
 use leasehold_net::unix_socket::{Listening, Place, SocketMode};
 use leasehold_net::{Bounds, Endpoint, Listener, ServerTls, TlsKey, bind_tcp};
 use leasehold_protocol::code::Code;
@@ -22,8 +22,9 @@ use tokio::sync::watch;
 
 use self::config::Config;
 use self::reload::Reload;
-use crate::api::{PageKey, Phase, Service};
+use crate::api::{Moment, PageKey, Phase, Service};
 use crate::args::ServeArgs;
+use crate::commit::{Intent, Planned, carry_out};
 use crate::context::Context;
 use crate::limits;
 use crate::state_dir::StateDir;
@@ -36,6 +37,7 @@ pub(crate) fn run(context: &Context, args: &ServeArgs, global: GlobalArgs) -> Re
     let log = log::begin_daemon(global, config.log);
     let addresses = config.addresses(&args.listen)?;
     let mut store = Store::open(&context.dir, &context.passphrase)?;
+    accept_time(&mut store, args.accept_time.as_ref())?;
     check_exposure(&store, &config, &addresses)?;
     ready::clear(&context.dir);
     let Store { issuer, keyring, .. } = &mut store;
@@ -55,6 +57,19 @@ pub(crate) fn run(context: &Context, args: &ServeArgs, global: GlobalArgs) -> Re
     runtime.shutdown_timeout(limits::ABANDON);
     join(thread)?;
     ended.map(|()| Exit::DONE)
+}
+
+/// Takes an operator's word that the clock is right, before anything is decided by it.
+fn accept_time(store: &mut Store, accepted: Option<&Moment>) -> Result<(), Failure> {
+    let Some(accepted) = accepted else { return Ok(()) };
+    let cause = Cause {
+        actor: leasehold_cli::os_user(),
+        source: Source { system: "cli".to_owned(), reference: None },
+        reason: None,
+        idempotency_key: None,
+        accept_time: Some(accepted.resolve(None)?),
+    };
+    carry_out(store, cause, Intent::Do, |_| Ok(Planned::Command(Command::AcceptTime))).map(drop)
 }
 
 /// Beyond this machine nobody is served whom nothing can tell from anybody else, unless that is written down.

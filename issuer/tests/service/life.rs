@@ -10,6 +10,22 @@ use crate::issuer::{Issuer, text};
 use crate::service::{Ask, Service, api_key, first_line};
 
 #[test]
+fn a_service_starts_with_an_operators_word_for_the_time() {
+    let issuer = Issuer::new();
+    let now = leasehold_clock::wall().unwrap().to_string();
+    Service::start_with(&issuer, &["--accept-time", &now]).terminate();
+    let records = issuer.json(&["audit", "query"]);
+    let record = records["records"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&record["kind"], &record["accepted_time"]),
+        (&"time_accepted".into(), &now.into()),
+        "{record}"
+    );
+    let wrong = ["serve", "--listen", "127.0.0.1:0", "--accept-time", "2001-01-01T00:00:00Z"];
+    issuer.refused(&wrong, 4, "CLOCK_IMPLAUSIBLE");
+}
+
+#[test]
 fn one_service_owns_a_directory_and_leaves_it_clean() {
     let issuer = Issuer::new();
     let service = Service::start(&issuer);

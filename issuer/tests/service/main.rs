@@ -9,6 +9,7 @@ mod headers;
 mod issuer;
 mod keys;
 mod life;
+mod metrics;
 mod nodes;
 mod retries;
 mod service;

@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
+use leasehold_cli::openmetrics;
 use leasehold_net::Refusal;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use super::routes::Node;
 use crate::commit::disk_full;
 use crate::daemon::Phase;
-use crate::metrics::{self, Observed};
+use crate::metrics::Observed;
 
 /// `GET /livez`: the process answers.
 pub(super) async fn livez() -> Json<Value> {
@@ -41,7 +42,7 @@ pub(super) async fn readyz(State(node): State<Node>, RawQuery(query): RawQuery) 
 /// `GET /metrics`.
 pub(super) async fn metrics(State(node): State<Node>) -> Result<Response, Refusal> {
     let observed = node.writer.look(Observed::of).await?.with_issuer(node.reach.is_reachable());
-    Ok(([(CONTENT_TYPE, metrics::MEDIA_TYPE)], observed.expose()).into_response())
+    Ok(([(CONTENT_TYPE, openmetrics::MEDIA_TYPE)], observed.expose()).into_response())
 }
 
 /// One condition of being ready.

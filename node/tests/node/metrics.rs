@@ -1,33 +1,21 @@
 //! What a node measures, as Prometheus reads it and as operators read about it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
+use leasehold_tests::openmetrics::{MEDIA_TYPE, Metrics, documented};
 
 use crate::rig::{Answer, Daemon, Rig, get};
 
 #[test]
 fn every_family_is_documented_and_every_documented_one_is_exposed() {
     let rig = Rig::provisioned(2);
-    let exposed = Metrics::scrape(&rig.run(&[])).kinds;
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/docs/metrics.md");
-    let rows = fs::read_to_string(docs).unwrap();
-    let documented: BTreeMap<String, String> = rows
-        .lines()
-        .filter_map(|line| {
-            let mut cells = line.strip_prefix("| `leasehold_node_")?.split('|').map(str::trim);
-            let name = format!("leasehold_node_{}", cells.next()?.trim_end_matches('`'));
-            Some((name, cells.next()?.to_owned()))
-        })
-        .collect();
-    assert_eq!(exposed, documented);
+    let exposed = scrape(&rig.run(&[])).kinds;
+    assert_eq!(exposed, documented("leasehold_node_"));
 }
 
 #[test]
 fn seats_and_answers_are_counted() {
     let rig = Rig::provisioned(1);
     let daemon = rig.run(&[]);
-    let before = Metrics::scrape(&daemon);
+    let before = scrape(&daemon);
     assert_eq!(before.of("leasehold_node_seats", &["state=\"allocated\"", "product=\"cad\""]), Some(1));
     assert_eq!(before.of("leasehold_node_seats", &["state=\"in_use\""]), Some(0));
     assert_eq!(before.of("leasehold_node_trust_state", &["state=\"FRESH\""]), Some(1));
@@ -40,7 +28,7 @@ fn seats_and_answers_are_counted() {
     assert_eq!(checkout(&daemon, 2).json()["code"], "POOL_EXHAUSTED");
     let id = lease.json()["lease_id"].as_str().unwrap().to_owned();
     assert_eq!(daemon.post(&format!("/v1/leases/{id}/renew"), "{}").status, 200);
-    let held = Metrics::scrape(&daemon);
+    let held = scrape(&daemon);
     assert_eq!(held.of("leasehold_node_seats", &["state=\"in_use\""]), Some(1));
     assert_eq!(held.of("leasehold_node_checkouts_total", &["code=\"ALLOWED\"", "pool=\"pol_"]), Some(1));
     assert_eq!(held.of("leasehold_node_denials_total", &["code=\"POOL_EXHAUSTED\"", "pool=\"pol_"]), Some(1));
@@ -48,7 +36,7 @@ fn seats_and_answers_are_counted() {
 
     let delete = format!("DELETE /v1/leases/{id} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     assert_eq!(daemon.ask(&delete).status, 200);
-    let after = Metrics::scrape(&daemon);
+    let after = scrape(&daemon);
     assert_eq!(after.of("leasehold_node_seats", &["state=\"in_use\""]), Some(0));
     assert_eq!(after.of("leasehold_node_lease_endings_total", &["cause=\"released\""]), Some(1));
     let frames = after.of("leasehold_node_journal_frames_total", &[]).unwrap();
@@ -60,7 +48,7 @@ fn seats_and_answers_are_counted() {
 #[test]
 fn a_node_without_a_bundle_says_so_and_has_no_ends() {
     let rig = Rig::initialised();
-    let metrics = Metrics::scrape(&rig.run(&[]));
+    let metrics = scrape(&rig.run(&[]));
     assert_eq!(metrics.of("leasehold_node_trust_state", &["state=\"UNPROVISIONED\""]), Some(1));
     for absent in ["last_sync_timestamp_seconds", "certificate_end_timestamp_seconds", "seats"] {
         assert_eq!(metrics.of(&format!("leasehold_node_{absent}"), &[]), None, "{absent}");
@@ -71,7 +59,7 @@ fn a_node_without_a_bundle_says_so_and_has_no_ends() {
 fn ends_are_those_of_the_artefacts() {
     let rig = Rig::provisioned(1);
     let status = rig.json(&["status"]);
-    let metrics = Metrics::scrape(&rig.run(&[]));
+    let metrics = scrape(&rig.run(&[]));
     let pool = &status["pools"][0];
     for (family, at) in [
         ("grant_end", &pool["grant_ends_at"]),
@@ -96,67 +84,9 @@ fn unix_seconds(rfc3339: &str) -> i64 {
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
-/// One page, held against the rules of the format.
-struct Metrics {
-    kinds: BTreeMap<String, String>,
-    samples: Vec<(String, String, String)>,
-    text: String,
-}
-
-impl Metrics {
-    fn scrape(daemon: &Daemon) -> Self {
-        let answer = daemon.ask(&get("/metrics"));
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let media_type = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
-        assert!(answer.head.contains(media_type), "{}", answer.head);
-        Self::parse(answer.body)
-    }
-
-    fn parse(text: String) -> Self {
-        let (mut kinds, mut helped, mut samples) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        let body = text.strip_suffix("# EOF\n").expect("the page has an end");
-        for line in body.lines() {
-            if let Some(rest) = line.strip_prefix("# TYPE ") {
-                let (name, kind) = rest.split_once(' ').unwrap();
-                assert_eq!(kinds.insert(name.to_owned(), kind.to_owned()), None, "{name} once");
-            } else if let Some(rest) = line.strip_prefix("# HELP ") {
-                helped.insert(rest.split_once(' ').unwrap().0.to_owned());
-            } else if !line.starts_with("# UNIT ") {
-                samples.push(sample(line));
-            }
-        }
-        assert_eq!(kinds.keys().cloned().collect::<BTreeSet<_>>(), helped);
-        for (name, labels, _) in &samples {
-            let known = kinds.iter().any(|(family, kind)| match kind.as_str() {
-                "gauge" => name == family,
-                "counter" => name.strip_suffix("_total") == Some(family),
-                "histogram" => {
-                    ["_bucket", "_sum", "_count"].iter().any(|s| name.strip_suffix(s) == Some(family))
-                }
-                _ => false,
-            });
-            assert!(known, "{name} {labels}");
-        }
-        let series: BTreeSet<_> = samples.iter().map(|(name, labels, _)| (name, labels)).collect();
-        assert_eq!(series.len(), samples.len(), "no series twice");
-        Self { kinds, samples, text }
-    }
-
-    /// The value of the only sample of that name with these labels: a whole number.
-    fn of(&self, name: &str, labels: &[&str]) -> Option<i64> {
-        let fits = |found: &str| labels.iter().all(|label| found.contains(label));
-        let mut found = self.samples.iter().filter(|(other, found, _)| other == name && fits(found));
-        let value =
-            found.next().map(|(_, _, value)| value.parse().unwrap_or_else(|_| panic!("{name} {value}")));
-        assert!(found.next().is_none(), "{name} {labels:?} is ambiguous");
-        value
-    }
-}
-
-fn sample(line: &str) -> (String, String, String) {
-    let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("{line}"));
-    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-    assert!(labels.ends_with('}'), "{line}");
-    assert!(value.parse::<f64>().is_ok(), "{line}");
-    (name.to_owned(), labels.to_owned(), value.to_owned())
+fn scrape(daemon: &Daemon) -> Metrics {
+    let answer = daemon.ask(&get("/metrics"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.head.contains(&format!("content-type: {MEDIA_TYPE}")), "{}", answer.head);
+    Metrics::parse(answer.body)
 }

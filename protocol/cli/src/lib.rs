@@ -5,8 +5,8 @@
 //! standard error. A reader that goes away is not an error, and nothing prompts without a terminal.
 //!
 //! A program is `fn main() -> ExitCode { leasehold_cli::run(|args: Args, output| …) }`. It then also has the verbs
-//! `completions SHELL` and `man --out DIR`. Daemons add a [`log`] and talk to their [`service_manager`]; what finds
-//! faults before they hurt is a [`checkup`].
+//! `completions SHELL` and `man --out DIR`. Daemons add a [`log`], talk to their [`service_manager`] and are watched by
+//! [`openmetrics`]; what finds faults before they hurt is a [`checkup`].
 
 mod args;
 pub mod checkup;
@@ -22,6 +22,7 @@ mod key;
 mod limits;
 pub mod log;
 mod manual;
+pub mod openmetrics;
 mod output;
 mod passphrase;
 mod program;

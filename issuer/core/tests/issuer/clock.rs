@@ -67,6 +67,20 @@ fn an_operator_accepts_the_time_that_the_clock_shows_and_no_other() {
 }
 
 #[test]
+fn a_time_may_be_accepted_for_itself_and_nothing_else_changes() {
+    let mut rig = Rig::new();
+    rig.reboot(300 * DAY_MS);
+    assert_eq!(rig.act(Command::AcceptTime).unwrap_err().code, Code::ClockImplausible);
+    let wall = rig.now.wall_ms;
+    let vouched = Cause { accept_time: Some(wall), ..cause() };
+    rig.act_for(vouched, Command::AcceptTime).unwrap();
+    assert_eq!(earliest(&rig), wall);
+    assert_eq!(write(&mut rig), Ok(()));
+    assert_eq!(rig.act(Command::AcceptTime).unwrap_err().code, Code::InvalidRequest);
+    rig.check_replay();
+}
+
+#[test]
 fn a_clock_set_back_changes_neither_order_nor_certain_time() {
     let mut rig = Rig::new();
     rig.pass(DAY_MS);
