@@ -1,0 +1,68 @@
+//! A node with very many live leases, each of a user of its own: what three figures are about, and takes long to make.
+
+use std::cell::{OnceCell, RefCell};
+
+use anyhow::{Result, ensure};
+
+use super::CONNECTIONS;
+use super::rounds::verify;
+use crate::bench::Bench;
+use crate::drive::Load;
+use crate::setup::{Holding, Medium, Node, Request, Sale, Site};
+
+/// Who come first, so that what a node takes up before it has many leases is not counted as theirs.
+const FIRST: u32 = 500;
+/// What is left for those who come and go.
+const SPARE: u32 = 500;
+
+/// Made when it is first asked for.
+#[derive(Default)]
+pub(crate) struct LazyCrowd(OnceCell<Crowd>);
+
+pub(crate) struct Crowd {
+    pub(super) site: Site,
+    pub(super) sale: Sale,
+    /// None only while it is killed and started again.
+    pub(super) node: RefCell<Option<Node>>,
+    /// Resident bytes before and after.
+    pub(super) resident: (u64, u64),
+}
+
+impl LazyCrowd {
+    pub(super) fn get(&self, bench: &Bench) -> Result<&Crowd> {
+        if let Some(crowd) = self.0.get() {
+            return Ok(crowd);
+        }
+        let crowd = Crowd::gather(bench)?;
+        Ok(self.0.get_or_init(|| crowd))
+    }
+}
+
+impl Crowd {
+    /// The same pool on two nodes: that of the crowd, and one that is empty.
+    pub(super) fn sale(bench: &Bench) -> Sale {
+        Sale { product: "crowd", seats: bench.scale.live + FIRST + SPARE }
+    }
+
+    fn gather(bench: &Bench) -> Result<Self> {
+        let sale = Self::sale(bench);
+        let site = bench.vendor.site("crowd", Medium::Disk, &[sale])?;
+        let node = site.run()?;
+        let request = Request::checkout(&site.sku(sale.product))?;
+        let first = hold(bench, &request, &node, 0..u64::from(FIRST))?;
+        let before = node.process().resident()?;
+        hold(bench, &request, &node, first..u64::from(bench.scale.live) + first)?;
+        let after = node.process().resident()?;
+        Ok(Self { site, sale, node: RefCell::new(Some(node)), resident: (before, after) })
+    }
+}
+
+/// Gives each user a seat, for good. The last number.
+fn hold(bench: &Bench, request: &Request, node: &Node, users: std::ops::Range<u64>) -> Result<u64> {
+    let (end, count) = (users.end, users.end - users.start);
+    let users = Holding::users(request, users, CONNECTIONS as u64);
+    let (measured, users) = bench.generator.run(&node.plain, users, Load::TO_THE_END, &[node.process()])?;
+    ensure!(measured.answered as u64 == count, "{} of {count} users have a seat", measured.answered);
+    verify(bench, node, users.iter().filter_map(Holding::sample))?;
+    Ok(end)
+}

@@ -1,0 +1,121 @@
+//! P13: everybody starts work at nine. 10 000 clients within ten seconds, each on a connection of its own; a fifth of them
+//! ask twice under one key, as a client does whose first answer is late; and there are seats for 250.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Result;
+use leasehold_protocol::api::Decision;
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::LeaseId;
+
+use super::transport::Transport;
+use crate::amount::amount;
+use crate::bench::Bench;
+use crate::cli::Number;
+use crate::drive::{Arrival, Latency, Met};
+use crate::report::{Cost, Quantity, Row, Target, Unit};
+use crate::setup::{Medium, Request, Sale, fresh_key};
+
+const CLIENTS: u32 = 10_000;
+const WITHIN: Duration = Duration::from_secs(10);
+/// Of so many clients in a row, the last repeats the one before.
+const DUPLICATE_EVERY: u32 = 5;
+const SEATS: Sale = Sale { product: "cad", seats: 250 };
+/// What the node may take up while the herd passes.
+const RESIDENT_BYTES: f64 = 350e6;
+
+pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (transport, within_s) in [(Transport::Plain, 5.0), (Transport::Tls, 10.0)] {
+        rows.extend(herd(bench, transport, within_s)?);
+    }
+    Ok(rows)
+}
+
+fn herd(bench: &Bench, transport: Transport, within_s: f64) -> Result<Vec<Row>> {
+    let site = bench.vendor.site(&format!("herd-{}", transport.name()), Medium::Disk, &[SEATS])?;
+    let node = site.run()?;
+    let arrivals = arrivals(&Request::checkout(&site.sku(SEATS.product))?);
+    let met = bench.generator.herd(transport.node(&node), arrivals)?;
+    let Fates { leases, wrong } = Fates::of(&met);
+    let latency: Latency = met.iter().map(|met| met.after).collect();
+    let (p50, p99) = (latency.percentile(50.0), latency.percentile(99.0));
+    let resident = node.process().resident()?;
+    let cost = Cost { p50: Some(p50), p99: Some(p99), resident_bytes: Some(resident), ..Cost::default() };
+    let row = |figure: &str, amount, unit| {
+        let what = format!("herd, {}: {figure}", transport.name());
+        Row::new(Number::P13, what, Quantity { amount, unit })
+    };
+    Ok(vec![
+        row("p99", p99.as_secs_f64(), Unit::Seconds).target(Target::ValueAtMost(within_s)).cost(cost),
+        row("leases", f64::from(leases), Unit::Count).target(Target::Exactly(f64::from(SEATS.seats))),
+        row("unanswered or wrong", f64::from(wrong), Unit::Count).target(Target::Exactly(0.0)),
+        row("RSS", amount(resident), Unit::Bytes).target(Target::ValueAtMost(RESIDENT_BYTES)),
+    ])
+}
+
+/// Evenly spread; each duplicate comes right behind its first.
+fn arrivals(request: &Request) -> Vec<Arrival> {
+    let mut key = 0;
+    let mut user = 0;
+    let arrivals = (0..CLIENTS).map(|client| {
+        if !is_duplicate(client) {
+            (user, key) = (u64::from(client), fresh_key());
+        }
+        let mut bytes = Vec::new();
+        request.write(user, key, &mut bytes);
+        Arrival { at: WITHIN / CLIENTS * client, request: bytes }
+    });
+    arrivals.collect()
+}
+
+const fn is_duplicate(client: u32) -> bool {
+    client % DUPLICATE_EVERY == DUPLICATE_EVERY - 1
+}
+
+/// What the answers say together.
+struct Fates {
+    leases: u32,
+    /// No answer, or one that must not be.
+    wrong: u32,
+}
+
+/// What one answer says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Seat(LeaseId),
+    /// The pool is exhausted.
+    NoSeat,
+    /// Anything else, or nothing.
+    Wrong,
+}
+
+impl Fates {
+    fn of(met: &[Met]) -> Self {
+        let fates = met.iter().map(|met| met.answer.as_ref().map_or(Fate::Wrong, |answer| Fate::of(answer)));
+        let mut leases = BTreeSet::new();
+        let (mut wrong, mut before) = (0, Fate::Wrong);
+        for (client, fate) in (0_u32..).zip(fates) {
+            let expected = match fate {
+                // A seat that was given under a key is given again, and to nobody else.
+                Fate::Seat(lease) => leases.insert(lease) || (is_duplicate(client) && before == fate),
+                Fate::NoSeat => true,
+                Fate::Wrong => false,
+            };
+            wrong += u32::from(!expected);
+            before = fate;
+        }
+        Self { leases: u32::try_from(leases.len()).unwrap_or(u32::MAX), wrong }
+    }
+}
+
+impl Fate {
+    fn of(answer: &[u8]) -> Self {
+        match serde_json::from_slice(answer) {
+            Ok(Decision::Allow(seat)) => Self::Seat(seat.lease_id),
+            Ok(Decision::Deny(denial)) if denial.code == Code::PoolExhausted => Self::NoSeat,
+            _ => Self::Wrong,
+        }
+    }
+}
