@@ -108,7 +108,7 @@ pub(crate) struct ConfigArgs {
 pub(crate) struct ChangeArgs {
     #[command(flatten)]
     mutation: MutationArgs,
-    /// Say that the clock is right: it is T now
+    /// Say that the clock is right: it is T now; at the issuer's machine only
     #[arg(long, value_name = "T")]
     accept_time: Option<Moment>,
 }

@@ -10,6 +10,7 @@ use leasehold_net::Refusal;
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
+use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -42,7 +43,7 @@ pub(crate) struct ChangeQuery {
     /// Who, for the audit record; only users of the issuer's machine may say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) actor: Option<String>,
-    /// Say that the issuer's clock is right: it is this time now.
+    /// Say that the issuer's clock is right: it is this time now; only users of the issuer's machine may say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>)]
     pub(crate) accept_time: Option<Moment>,
@@ -151,9 +152,21 @@ fn cause(
             return Err(Problem::new(Code::NotAuthorised, detail, "leave the actor out"));
         }
     };
-    let accept_time = query.accept_time.map(|at| at.resolve(None)).transpose().map_err(problem)?;
+    let accept_time = accepted_time(caller.principal, query.accept_time.as_ref())?;
     let source = Source { system: system.to_owned(), reference };
     Ok(Cause { actor, source, reason: query.reason, idempotency_key, accept_time })
+}
+
+/// The time is one for all customers: whoever vouches for it stands at the machine whose clock it is.
+fn accepted_time(principal: Principal, accepted: Option<&Moment>) -> Result<Option<UnixMs>, Problem> {
+    match (principal, accepted) {
+        (_, None) => Ok(None),
+        (Principal::User(_), Some(at)) => Ok(Some(at.resolve(None).map_err(problem)?)),
+        (Principal::ApiKey(_), Some(_)) => {
+            let detail = "no API key vouches for the issuer's clock";
+            Err(Problem::new(Code::NotAuthorised, detail, "accept the time at the issuer's machine"))
+        }
+    }
 }
 
 /// As long as it can be recorded.

@@ -67,6 +67,44 @@ fn the_actor_of_a_change_is_its_key_and_nobody_else() {
     assert_eq!(record["source"], json!({"system": "api", "reference": "order-7"}));
 }
 
+const ROLES: [&str; 8] = [
+    "owner",
+    "catalog_admin",
+    "sales_ops",
+    "support_agent",
+    "finance_auditor",
+    "reseller",
+    "customer_admin",
+    "customer_viewer",
+];
+
+/// The secret of a new key of that role; a role of customers is for ACME.
+fn key_of_role(issuer: &Issuer, role: &str) -> String {
+    let of_account = matches!(role, "reseller" | "customer_admin" | "customer_viewer");
+    api_key(issuer, role, of_account.then_some("ACME"))
+}
+
+#[test]
+fn no_api_key_vouches_for_the_time() {
+    let issuer = Issuer::sold(40);
+    let service = Service::start(&issuer);
+    let now = leasehold_clock::wall().unwrap().to_string();
+    for role in ROLES {
+        let secret = key_of_role(&issuer, role);
+        let change = |path: &str, body: &Value| {
+            Ask::post(&format!("{path}?accept_time={now}"), body).by(&secret).once(&format!("{role}{path}"))
+        };
+        let register = json!({"account": "ACME", "name": role});
+        service.ask(&change("/v1/nodes", &register)).refused(403, "NOT_AUTHORISED");
+        service.ask(&change("/v1/products", &json!({"sku": role}))).refused(403, "NOT_AUTHORISED");
+    }
+    let here = ["node", "register", "--account", "ACME", "--name", "lab", "--accept-time", &now];
+    issuer.json(&here);
+    let records = issuer.json(&["audit", "query"]);
+    let accepted = records["records"].as_array().unwrap().iter().filter(|r| !r["accepted_time"].is_null());
+    assert_eq!(accepted.count(), 1, "{records}");
+}
+
 /// Makes the request that a role is tried with.
 type Make = dyn Fn(&str) -> Ask;
 
@@ -88,18 +126,8 @@ fn roles_may_what_the_table_says() {
         ("export", &get("/v1/audit/export"), &["owner", "finance_auditor"]),
         ("keys", &get("/v1/api-keys"), &["owner"]),
     ];
-    for role in [
-        "owner",
-        "catalog_admin",
-        "sales_ops",
-        "support_agent",
-        "finance_auditor",
-        "reseller",
-        "customer_admin",
-        "customer_viewer",
-    ] {
-        let of_account = matches!(role, "reseller" | "customer_admin" | "customer_viewer");
-        let secret = api_key(&issuer, role, of_account.then_some("ACME"));
+    for role in ROLES {
+        let secret = key_of_role(&issuer, role);
         for (what, ask, allowed) in &asks {
             let answer = service.ask(&ask(role).by(&secret).once(&format!("{role}-{what}")));
             if allowed.contains(&role) {
