@@ -141,7 +141,7 @@ impl ChangeArgs {
             actor: self.mutation.actor(),
             source: Source { system: "cli".to_owned(), reference: None },
             reason: self.mutation.reason.clone(),
-            idempotency_key: None,
+            idempotency: None,
             accept_time: self.accept_time.as_ref().map(|at| at.resolve(None)).transpose()?,
         })
     }

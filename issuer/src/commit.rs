@@ -159,6 +159,9 @@ impl<'a> Commit<'a> {
             return Err(read_only());
         }
         let Store { issuer, keyring, .. } = &mut *self.store;
+        if let Some(seq) = issuer.done_before(&cause)? {
+            return Ok(Decided::Before(seq));
+        }
         let planned = plan(&mut Turn { issuer, keyring, now: &self.now, cause: &cause })?;
         let command = match planned {
             Planned::Command(command) => command,
@@ -300,7 +303,7 @@ mod tests {
 
     fn cause() -> Cause {
         let source = Source { system: "test".to_owned(), reference: None };
-        Cause { actor: "a".to_owned(), source, reason: None, idempotency_key: None, accept_time: None }
+        Cause { actor: "a".to_owned(), source, reason: None, idempotency: None, accept_time: None }
     }
 
     fn account(name: &str) -> Command {

@@ -17,7 +17,7 @@ use crate::state::State;
 use crate::text;
 
 /// A wish for an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAccount {
     /// What people call it.
     pub name: String,

@@ -18,7 +18,7 @@ use crate::refusal::{invalid, limit, require};
 use crate::state::State;
 
 /// A wish for an allocation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAllocation {
     /// Which pool, by id or by the SKU of its product.
     pub pool: String,

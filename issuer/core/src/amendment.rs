@@ -17,7 +17,7 @@ use crate::refusal::{invalid, limit, require};
 use crate::state::{GrantState, State};
 
 /// A wish to change a grant; what is absent stays.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAmendment {
     /// Which grant.
     pub grant: GrantId,

@@ -19,8 +19,8 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// The record that did the work of `key` before.
-    pub(crate) fn find(&self, key: IdempotencyKey, params: [u8; 16]) -> Result<Option<Seq>, Problem> {
+    /// The record that did the work of a request before.
+    pub(crate) fn find(&self, Idempotency { key, params }: Idempotency) -> Result<Option<Seq>, Problem> {
         match self.by_key.get(&key) {
             None => Ok(None),
             Some(&(known, seq)) if known == params => Ok(Some(seq)),
@@ -47,24 +47,21 @@ impl Answered {
 mod tests {
     use super::*;
 
-    fn key(number: usize) -> IdempotencyKey {
-        IdempotencyKey((number as u128).to_be_bytes())
+    fn used(number: usize) -> Idempotency {
+        Idempotency { key: IdempotencyKey((number as u128).to_be_bytes()), params: [1; 16] }
     }
 
     #[test]
     fn the_oldest_keys_are_forgotten_first() {
         let mut answered = Answered::default();
         for number in 1..IDEMPOTENCY_KEYS {
-            answered.insert(Seq(number as u64), Idempotency { key: key(number), params: [1; 16] });
+            answered.insert(Seq(number as u64), used(number));
         }
-        let known = |answered: &Answered, number| answered.find(key(number), [1; 16]).unwrap().is_some();
-        answered.insert(
-            Seq(IDEMPOTENCY_KEYS as u64),
-            Idempotency { key: key(IDEMPOTENCY_KEYS), params: [1; 16] },
-        );
+        let known = |answered: &Answered, number| answered.find(used(number)).unwrap().is_some();
+        answered.insert(Seq(IDEMPOTENCY_KEYS as u64), used(IDEMPOTENCY_KEYS));
         assert!(known(&answered, 1) && known(&answered, IDEMPOTENCY_KEYS));
         let over = IDEMPOTENCY_KEYS + 1;
-        answered.insert(Seq(over as u64), Idempotency { key: key(over), params: [1; 16] });
+        answered.insert(Seq(over as u64), used(over));
         assert!(!known(&answered, 1) && known(&answered, 2) && known(&answered, over));
     }
 }

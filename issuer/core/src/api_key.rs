@@ -19,7 +19,7 @@ use crate::state::State;
 use crate::text;
 
 /// A wish for an API key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewApiKey {
     /// What people call it.
     pub name: String,

@@ -369,7 +369,7 @@ impl State {
             self.row_signed(artefact)?;
         }
         self.node_keys.insert(sign_key, issued.node);
-        self.bundles.insert(issued.request, seq);
+        self.bundles.insert(issued.request, (issued.account, seq));
         Ok(())
     }
 }

@@ -17,8 +17,8 @@ pub struct Cause {
     pub source: Source,
     /// Why, in the actor's words.
     pub reason: Option<String>,
-    /// The same key does the work once.
-    pub idempotency_key: Option<IdempotencyKey>,
+    /// The same request under the same key does the work once.
+    pub idempotency: Option<Idempotency>,
     /// The operator says that this is the time.
     pub accept_time: Option<UnixMs>,
 }
@@ -56,7 +56,7 @@ pub struct Meta {
 pub struct Idempotency {
     /// The key.
     pub key: IdempotencyKey,
-    /// First 16 bytes of SHA-256 over what was asked.
+    /// First 16 bytes of SHA-256 over the request as it was sent; what it comes to may depend on the state.
     pub params: [u8; 16],
 }
 

@@ -1,12 +1,8 @@
 //! What the core is asked.
 
 use leasehold_protocol::artefact::Receipt;
-use leasehold_protocol::bytes::Digest;
-use leasehold_protocol::canonical;
 use leasehold_protocol::envelope::Verified;
 use leasehold_protocol::ids::AccountId;
-use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::account::NewAccount;
 use crate::allocation::NewAllocation;
@@ -36,7 +32,7 @@ pub struct Input {
 }
 
 /// What can be asked. Everything that takes an id takes a name, too.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub enum Command {
     /// First command of a new journal: the signed root of [`crate::Issuer::plan_root`].
     Initialise {
@@ -54,7 +50,6 @@ pub enum Command {
         /// What is wished.
         node: NewNode,
         /// Its join code, made for this try: a repetition is answered with the first one.
-        #[serde(skip)]
         issued: IssuedJoin,
     },
     /// A node's slice of a pool.
@@ -73,16 +68,13 @@ pub enum Command {
     /// A node's receipt, verified with [`crate::Issuer::sign_key_of`].
     TakeReceipt {
         /// The receipt.
-        #[serde(skip)]
         receipt: Box<Verified<Receipt>>,
     },
     /// The signed bundle of [`crate::Issuer::plan_bundle`].
     IssueBundle {
         /// What was to be signed.
-        #[serde(skip)]
         plan: Box<BundlePlan>,
         /// The bundle.
-        #[serde(skip)]
         envelope: Vec<u8>,
     },
     /// A key for the service.
@@ -90,7 +82,6 @@ pub enum Command {
         /// What is wished.
         key: NewApiKey,
         /// Its secret, made for this try: a repetition is answered with the first one.
-        #[serde(skip)]
         secret: IssuedSecret,
     },
     /// Another secret for a key.
@@ -100,7 +91,6 @@ pub enum Command {
         /// The version that is meant; none for whatever it is.
         version: Option<u32>,
         /// Its new secret, made for this try.
-        #[serde(skip)]
         secret: IssuedSecret,
     },
     /// No more use of a key.
@@ -112,28 +102,4 @@ pub enum Command {
     },
     /// Nothing but the time that its cause accepts.
     AcceptTime,
-}
-
-impl Command {
-    /// What an idempotency key stands for: equal for equal wishes. A revocation with another reason is another wish.
-    pub(crate) fn fingerprint(&self, reason: Option<&str>) -> [u8; 16] {
-        match self {
-            Self::RevokeGrant(_) => hash(&[&canonical::encode(&(self, reason))]),
-            Self::IssueBundle { plan, .. } => bundle_fingerprint(plan.request),
-            Self::TakeReceipt { receipt } => hash(&[b"receipt", &receipt.digest().0]),
-            wish => hash(&[&canonical::encode(wish)]),
-        }
-    }
-}
-
-/// A bundle is wished for by its request, however it was planned.
-pub(crate) fn bundle_fingerprint(request: Digest) -> [u8; 16] {
-    hash(&[b"bundle", &request.0])
-}
-
-fn hash(parts: &[&[u8]]) -> [u8; 16] {
-    let hash = parts.iter().fold(Sha256::new(), Sha256::chain_update).finalize();
-    let mut fingerprint = [0; 16];
-    fingerprint.copy_from_slice(&hash[..16]);
-    fingerprint
 }

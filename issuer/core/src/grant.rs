@@ -19,7 +19,7 @@ use crate::state::State;
 use crate::text;
 
 /// A wish for a grant and its pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewGrant {
     /// Who bought, by id or name.
     pub account: String,

@@ -16,9 +16,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::answered::Answered;
 use crate::bundle::{self, BundlePlan};
-use crate::cause::{Cause, Idempotency, Meta};
+use crate::cause::{Cause, Meta};
 use crate::clock::{CertainTime, Clock};
-use crate::command::{Command, Input, bundle_fingerprint};
+use crate::command::{Command, Input};
 use crate::effect::{Effect, Effects, Reply};
 use crate::enrolment::{self, JoinCheck};
 use crate::fact::{Fact, ReplayError, What};
@@ -168,12 +168,15 @@ impl Issuer {
         bundle::plan(&self.state, at, self.certain_time(cause), entropy, request, node)
     }
 
-    /// The record that answered a request before: it is answered with the same bytes.
-    pub fn bundle_for(&self, request: Digest, cause: &Cause) -> Result<Option<Seq>, Problem> {
-        if let Some(key) = cause.idempotency_key {
-            self.answered.find(key, bundle_fingerprint(request))?;
-        }
-        Ok(self.state.bundles.get(&request).copied())
+    /// The record that did the same request under the same key before, whatever has become of the state since.
+    pub fn done_before(&self, cause: &Cause) -> Result<Option<Seq>, Problem> {
+        cause.idempotency.map_or(Ok(None), |idempotency| self.answered.find(idempotency))
+    }
+
+    /// The account of the node that made a request, and the record that answered it before: it is answered with the
+    /// same bytes.
+    pub fn bundle_for(&self, request: Digest) -> Option<(AccountId, Seq)> {
+        self.state.bundles.get(&request).copied()
     }
 
     /// The join code that a request shows, if it is one of ours, so that its secret can be derived.
@@ -235,10 +238,7 @@ impl Issuer {
         command: &Command,
     ) -> Result<Preview, Problem> {
         cause.check()?;
-        let params = command.fingerprint(cause.reason.as_deref());
-        if let Some(key) = cause.idempotency_key
-            && let Some(seq) = self.answered.find(key, params)?
-        {
+        if let Some(seq) = self.done_before(cause)? {
             return Ok(Preview::Before(seq));
         }
         if !matches!(command, Command::Initialise { .. }) {
@@ -256,7 +256,7 @@ impl Issuer {
             source: cause.source.clone(),
             reason: cause.reason.clone(),
             correlation,
-            idempotency: cause.idempotency_key.map(|key| Idempotency { key, params }),
+            idempotency: cause.idempotency,
             accepted_time: cause.accept_time,
         };
         Ok(Preview::New(Box::new(Fact { meta, before, what })))

@@ -18,7 +18,7 @@ use crate::state::State;
 use crate::text;
 
 /// A wish for a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewNode {
     /// Whose, by id or name.
     pub account: String,

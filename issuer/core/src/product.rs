@@ -12,7 +12,7 @@ use crate::state::State;
 use crate::text;
 
 /// A wish for a product.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewProduct {
     /// What applications ask for.
     pub sku: String,

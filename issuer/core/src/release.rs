@@ -13,7 +13,7 @@ use crate::refusal::{invalid, not_found, require};
 use crate::state::State;
 
 /// A wish that a node gives seats of a row back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewShrink {
     /// Which row.
     pub allocation: AllocationId,

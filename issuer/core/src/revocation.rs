@@ -19,7 +19,7 @@ use crate::refusal::{invalid, limit, require};
 use crate::state::{GrantState, State};
 
 /// A wish to revoke. The reason is that of the cause, and required.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRevocation {
     /// What.
     pub target: RevocationTarget,
@@ -28,7 +28,7 @@ pub struct NewRevocation {
 }
 
 /// What is to be revoked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RevocationTarget {
     /// One grant.
     Grant(GrantId),

@@ -41,8 +41,8 @@ pub(crate) struct State {
     pub(crate) rows: BTreeMap<AllocationId, RowState>,
     /// Ids that were used for rows; a row that ended does not come back.
     pub(crate) ended_rows: BTreeSet<AllocationId>,
-    /// Which record answers a request.
-    pub(crate) bundles: BTreeMap<Digest, Seq>,
+    /// Whose node made a request, and which record answers it.
+    pub(crate) bundles: BTreeMap<Digest, (AccountId, Seq)>,
     pub(crate) external: BTreeMap<ExternalId, AccountId>,
     pub(crate) account_names: Names<AccountId>,
     pub(crate) product_names: Names<ProductId>,

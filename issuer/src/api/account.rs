@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use crate::commit::Turn;
 
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, ChangeQuery, Changed, IdempotencyHeader};
 use super::grant::known_timezone;
 use super::link::Paged;
 use super::page::PageQuery;
@@ -113,8 +113,7 @@ impl From<&Account> for AccountDocument {
     responses((status = OK, body = Changed<AccountCreated>), Refusals))]
 async fn create(
     State(service): State<Service>,
-    change: Change,
-    JsonBody(new): JsonBody<AccountCreate>,
+    Asked(change, JsonBody(new)): Asked<JsonBody<AccountCreate>>,
 ) -> Result<Changed<AccountCreated>, Refusal> {
     change.caller.may(Action::CreateAccount)?;
     new.timezone.as_deref().map(known_timezone).transpose()?;

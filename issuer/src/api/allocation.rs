@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, ChangeQuery, Changed, IdempotencyHeader};
 use super::link::Paged;
 use super::page::AccountPageQuery;
 use super::permission::Action;
@@ -238,8 +238,7 @@ impl From<RowView<'_>> for AllocationDocument {
     responses((status = OK, body = Changed<AllocationCreated>), Refusals))]
 async fn create(
     State(service): State<Service>,
-    change: Change,
-    JsonBody(new): JsonBody<AllocationCreate>,
+    Asked(change, JsonBody(new)): Asked<JsonBody<AllocationCreate>>,
 ) -> Result<Changed<AllocationCreated>, Refusal> {
     change.caller.may(Action::Allocate)?;
     let command = move |turn: &mut Turn<'_>, caller: &Caller| wish(turn.issuer, caller, new);
@@ -264,9 +263,8 @@ async fn create(
     request_body = AllocationShrink, responses((status = OK, body = Changed<AllocationShrunk>), Refusals))]
 async fn shrink(
     State(service): State<Service>,
-    change: Change,
     allocation: Result<Path<String>, PathRejection>,
-    JsonBody(AllocationShrink { seats }): JsonBody<AllocationShrink>,
+    Asked(change, JsonBody(AllocationShrink { seats })): Asked<JsonBody<AllocationShrink>>,
 ) -> Result<Changed<AllocationShrunk>, Refusal> {
     change.caller.may(Action::Allocate)?;
     let name = named(allocation)?;

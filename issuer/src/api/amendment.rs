@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, ChangeQuery, Changed, IdempotencyHeader};
 use super::etag::{self, IfMatch};
 use super::grant::{GrantDocument, known_timezone};
 use super::permission::Action;
@@ -91,10 +91,9 @@ impl From<&Row> for AllocationChanged {
     request_body = GrantAmend, responses((status = OK, body = Changed<GrantAmended>), Refusals))]
 async fn amend(
     State(service): State<Service>,
-    change: Change,
     grant: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    JsonBody(new): JsonBody<GrantAmend>,
+    Asked(change, JsonBody(new)): Asked<JsonBody<GrantAmend>>,
 ) -> Result<Changed<GrantAmended>, Refusal> {
     change.caller.may(Action::Sell)?;
     let (if_version, name) = (etag::expected(&headers, &change.caller)?, named(grant)?);

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, ChangeQuery, Changed, IdempotencyHeader};
 use super::etag::{self, IfMatch};
 use super::link::Paged;
 use super::page::PageQuery;
@@ -105,8 +105,7 @@ impl From<&ApiKey> for ApiKeyDocument {
     responses((status = OK, body = Changed<ApiKeySecret>), Refusals))]
 async fn create(
     State(service): State<Service>,
-    change: Change,
-    JsonBody(new): JsonBody<ApiKeyCreate>,
+    Asked(change, JsonBody(new)): Asked<JsonBody<ApiKeyCreate>>,
 ) -> Result<Changed<ApiKeySecret>, Refusal> {
     change.caller.may(Action::ManageApiKeys)?;
     let intent = change.intent;
@@ -125,10 +124,9 @@ async fn create(
     responses((status = OK, body = Changed<ApiKeySecret>), Refusals))]
 async fn rotate(
     State(service): State<Service>,
-    change: Change,
     api_key: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    JsonBody(Nothing {}): JsonBody<Nothing>,
+    Asked(change, JsonBody(Nothing {})): Asked<JsonBody<Nothing>>,
 ) -> Result<Changed<ApiKeySecret>, Refusal> {
     change.caller.may(Action::ManageApiKeys)?;
     let version = etag::expected(&headers, &change.caller)?;
@@ -147,10 +145,9 @@ async fn rotate(
     responses((status = OK, body = Changed<ApiKeyDocument>), Refusals))]
 async fn disable(
     State(service): State<Service>,
-    change: Change,
     api_key: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
-    JsonBody(Nothing {}): JsonBody<Nothing>,
+    Asked(change, JsonBody(Nothing {})): Asked<JsonBody<Nothing>>,
 ) -> Result<Changed<ApiKeyDocument>, Refusal> {
     change.caller.may(Action::ManageApiKeys)?;
     let version = etag::expected(&headers, &change.caller)?;

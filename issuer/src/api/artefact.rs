@@ -252,7 +252,7 @@ fn cause() -> Cause {
         actor: "node".to_owned(),
         source: Source { system: "node".to_owned(), reference: None },
         reason: None,
-        idempotency_key: None,
+        idempotency: None,
         accept_time: None,
     }
 }

@@ -1,7 +1,7 @@
 //! `/v1/bundles`: requests of nodes in, bundles for them out. The same request is answered with the same bytes.
 
 use axum::extract::State;
-use leasehold_issuer_core::{BundleIssued, Command, JoinCheck, What};
+use leasehold_issuer_core::{BundleIssued, Command, Issuer, JoinCheck, What};
 use leasehold_net::Refusal;
 use leasehold_net::body::ArtefactBody;
 use leasehold_protocol::armour::unarmour;
@@ -9,7 +9,7 @@ use leasehold_protocol::artefact::Head;
 use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::{SealError, seal};
-use leasehold_protocol::ids::{BundleId, NodeId};
+use leasehold_protocol::ids::{AccountId, BundleId, NodeId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::open_request;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::artefact::{ReceiptDocument, receipt_document, take_receipt};
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, Change, ChangeQuery, Changed, IdempotencyHeader};
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::{Caller, Service};
@@ -56,8 +56,7 @@ pub(crate) struct BundleCreated {
     responses((status = OK, body = Changed<ReceiptDocument>), Refusals))]
 async fn receive(
     State(service): State<Service>,
-    change: Change,
-    ArtefactBody(receipt): ArtefactBody,
+    Asked(change, ArtefactBody(receipt)): Asked<ArtefactBody>,
 ) -> Result<Changed<ReceiptDocument>, Refusal> {
     change.caller.may(Action::Allocate)?;
     let done = take_receipt(&service, change, &receipt).await?;
@@ -71,8 +70,7 @@ async fn receive(
     responses((status = OK, body = Changed<BundleCreated>), Refusals))]
 async fn create(
     State(service): State<Service>,
-    change: Change,
-    ArtefactBody(request): ArtefactBody,
+    Asked(change, ArtefactBody(request)): Asked<ArtefactBody>,
 ) -> Result<Changed<BundleCreated>, Refusal> {
     change.caller.may(Action::Allocate)?;
     let (done, issued) = answer(&service, change, &request).await?;
@@ -112,7 +110,8 @@ pub(super) fn seal_head(durable: &mut Durable<'_>, head: &Head) -> Result<Vec<u8
 fn plan(turn: &mut Turn<'_>, caller: &Caller, envelope: &[u8]) -> Result<Planned, Problem> {
     let realm = turn.issuer.trust_root().ok_or_else(odd_fact)?.realm();
     let request = open_request(envelope, realm).map_err(|error| not_a_request(error.code(), &error))?;
-    if let Some(seq) = turn.issuer.bundle_for(request.digest(), turn.cause)? {
+    if let Some((account, seq)) = turn.issuer.bundle_for(request.digest()) {
+        check_seen(turn.issuer, caller, account)?;
         return Ok(Planned::DoneBefore(seq));
     }
     let keys = turn.keyring.unlock(turn.issuer).map_err(problem)?;
@@ -126,15 +125,17 @@ fn plan(turn: &mut Turn<'_>, caller: &Caller, envelope: &[u8]) -> Result<Planned
     };
     let mut entropy = entropy().map_err(problem)?;
     let plan = turn.issuer.plan_bundle(turn.now, &mut entropy, turn.cause, &request, join)?;
-    if !caller.sees(turn.issuer, plan.account) {
-        return Err(Problem::new(
-            Code::NotFound,
-            "there is no node that made this request",
-            "check the file",
-        ));
-    }
+    check_seen(turn.issuer, caller, plan.account)?;
     let envelope = seal_bundle(&realm, keys, &plan).map_err(|error| not_sealed(&error))?;
     Ok(Planned::Command(Command::IssueBundle { plan: Box::new(plan), envelope }))
+}
+
+/// A request of somebody else's node is of no node, answered before or not.
+fn check_seen(issuer: &Issuer, caller: &Caller, account: AccountId) -> Result<(), Problem> {
+    if caller.sees(issuer, account) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::NotFound, "there is no node that made this request", "check the file"))
 }
 
 fn not_a_request(code: Code, error: &dyn std::fmt::Display) -> Problem {

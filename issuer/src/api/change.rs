@@ -1,14 +1,19 @@
 //! What every change says beside its body: who and why, how often, and whether it is meant.
 
-use axum::extract::{FromRequestParts, Query};
+use std::borrow::Cow;
+
+use axum::extract::{FromRequest, FromRequestParts as _, Query, Request};
+use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http};
-use leasehold_issuer_core::{Cause, Command, Source};
+use leasehold_issuer_core::{Cause, Command, Idempotency, Source};
 use leasehold_net::Refusal;
+use leasehold_net::body::{ArtefactBody, JsonBody};
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::code::Code;
+use leasehold_protocol::pae::pae;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -64,6 +69,15 @@ pub(crate) struct Change {
     pub(crate) caller: Caller,
     pub(crate) cause: Cause,
     pub(crate) intent: Intent,
+}
+
+/// A change and the body that says which.
+pub(crate) struct Asked<B>(pub(crate) Change, pub(crate) B);
+
+/// A body that an idempotency key stands for.
+pub(crate) trait Meant {
+    /// What it says, however it was written.
+    fn meaning(&self) -> Cow<'_, [u8]>;
 }
 
 /// The answer to a change.
@@ -125,24 +139,56 @@ impl Service {
     }
 }
 
-impl FromRequestParts<Service> for Change {
+impl<B> FromRequest<Service> for Asked<B>
+where
+    B: FromRequest<Service, Rejection = Refusal> + Meant,
+{
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Refusal> {
-        let caller = Caller::from_request_parts(parts, service).await?;
-        let query = strict(Query::<ChangeQuery>::from_request_parts(parts, service).await)?;
+    async fn from_request(request: Request, service: &Service) -> Result<Self, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let caller = Caller::from_request_parts(&mut parts, service).await?;
+        let query = strict(Query::<ChangeQuery>::from_request_parts(&mut parts, service).await)?;
         let key = idempotency_key(&parts.headers, caller.principal)?;
         let intent = if query.validate_only { Intent::DryRun } else { Intent::Do };
-        Ok(Self { cause: cause(&caller, query, key, &parts.headers)?, caller, intent })
+        let mut cause = cause(&caller, query, &parts.headers)?;
+        let head = parts.clone();
+        let body = B::from_request(Request::from_parts(parts, body), service).await?;
+        let params = || params(&head, cause.reason.as_deref(), &body.meaning());
+        cause.idempotency = key.map(|key| Idempotency { key, params: params() });
+        Ok(Self(Change { caller, cause, intent }, body))
     }
 }
 
-fn cause(
-    caller: &Caller,
-    query: ChangeQuery,
-    idempotency_key: Option<IdempotencyKey>,
-    headers: &http::HeaderMap,
-) -> Result<Cause, Problem> {
+impl<T: Serialize> Meant for JsonBody<T> {
+    fn meaning(&self) -> Cow<'_, [u8]> {
+        Cow::Owned(serde_json::to_vec(&self.0).expect("what was JSON is JSON"))
+    }
+}
+
+impl Meant for ArtefactBody {
+    fn meaning(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.0)
+    }
+}
+
+/// What a key stands for: all of a request that says what is wished. Whose it is is in the key.
+fn params(head: &Parts, reason: Option<&str>, body: &[u8]) -> [u8; 16] {
+    let version = head.headers.get(IF_MATCH).map_or(&[][..], HeaderValue::as_bytes);
+    let said = [
+        head.method.as_str().as_bytes(),
+        head.uri.path().as_bytes(),
+        version,
+        reason.unwrap_or_default().as_bytes(),
+        body,
+    ];
+    let hash = Sha256::digest(pae(&said));
+    let mut params = [0; 16];
+    params.copy_from_slice(&hash[..16]);
+    params
+}
+
+fn cause(caller: &Caller, query: ChangeQuery, headers: &http::HeaderMap) -> Result<Cause, Problem> {
     let (actor, system, reference) = match (caller.principal, query.actor) {
         (Principal::User(_), Some(actor)) => (actor, "cli", None),
         (Principal::User(_), None) => (caller.principal.name(), "cli", None),
@@ -154,7 +200,7 @@ fn cause(
     };
     let accept_time = accepted_time(caller.principal, query.accept_time.as_ref())?;
     let source = Source { system: system.to_owned(), reference };
-    Ok(Cause { actor, source, reason: query.reason, idempotency_key, accept_time })
+    Ok(Cause { actor, source, reason: query.reason, idempotency: None, accept_time })
 }
 
 /// The time is one for all customers: whoever vouches for it stands at the machine whose clock it is.

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, ChangeQuery, Changed, IdempotencyHeader};
 use super::link::Paged;
 use super::page::AccountPageQuery;
 use super::permission::Action;
@@ -148,8 +148,7 @@ impl GrantDocument {
     responses((status = OK, body = Changed<GrantDocument>), Refusals))]
 async fn create(
     State(service): State<Service>,
-    change: Change,
-    JsonBody(new): JsonBody<GrantCreate>,
+    Asked(change, JsonBody(new)): Asked<JsonBody<GrantCreate>>,
 ) -> Result<Changed<GrantDocument>, Refusal> {
     change.caller.may(Action::Sell)?;
     let command = move |turn: &mut Turn<'_>, caller: &Caller| wish(turn.issuer, caller, new);

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, ChangeQuery, Changed, IdempotencyHeader};
 use super::link::Paged;
 use super::page::AccountPageQuery;
 use super::permission::Action;
@@ -181,8 +181,7 @@ impl From<NodeView<'_>> for NodeDocument {
     responses((status = OK, body = Changed<NodeRegistered>), Refusals))]
 async fn register(
     State(service): State<Service>,
-    change: Change,
-    JsonBody(new): JsonBody<NodeRegister>,
+    Asked(change, JsonBody(new)): Asked<JsonBody<NodeRegister>>,
 ) -> Result<Changed<NodeRegistered>, Refusal> {
     change.caller.may(Action::Allocate)?;
     let intent = change.intent;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, ChangeQuery, Changed, IdempotencyHeader};
 use super::link::Paged;
 use super::page::PageQuery;
 use super::permission::Action;
@@ -84,8 +84,7 @@ impl From<&Product> for ProductDocument {
     responses((status = OK, body = Changed<ProductCreated>), Refusals))]
 async fn create(
     State(service): State<Service>,
-    change: Change,
-    JsonBody(new): JsonBody<ProductCreate>,
+    Asked(change, JsonBody(new)): Asked<JsonBody<ProductCreate>>,
 ) -> Result<Changed<ProductCreated>, Refusal> {
     change.caller.may(Action::WriteCatalogue)?;
     let new = NewProduct { sku: new.sku, features: new.features };

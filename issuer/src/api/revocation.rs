@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::change::{Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::change::{Asked, Change, ChangeQuery, Changed, IdempotencyHeader};
 use super::node::Class;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
@@ -131,9 +131,8 @@ impl RevocationDocument {
     request_body = GrantRevoke, responses((status = OK, body = Changed<RevocationDocument>), Refusals))]
 async fn revoke_grant(
     State(service): State<Service>,
-    mut change: Change,
     grant: Result<Path<String>, PathRejection>,
-    JsonBody(GrantRevoke { reason, effective_at }): JsonBody<GrantRevoke>,
+    Asked(mut change, JsonBody(GrantRevoke { reason, effective_at })): Asked<JsonBody<GrantRevoke>>,
 ) -> Result<Changed<RevocationDocument>, Refusal> {
     let name = named(grant)?;
     change.cause.reason = reason.or(change.cause.reason);
@@ -149,8 +148,7 @@ async fn revoke_grant(
     responses((status = OK, body = Changed<RevocationDocument>), Refusals))]
 async fn revoke_product(
     State(service): State<Service>,
-    mut change: Change,
-    JsonBody(wish): JsonBody<EntitlementsRevoke>,
+    Asked(mut change, JsonBody(wish)): Asked<JsonBody<EntitlementsRevoke>>,
 ) -> Result<Changed<RevocationDocument>, Refusal> {
     let EntitlementsRevoke { account_id, product, reason, effective_at } = wish;
     change.cause.reason = Some(reason);

@@ -66,7 +66,7 @@ fn accept_time(store: &mut Store, accepted: Option<&Moment>) -> Result<(), Failu
         actor: leasehold_cli::os_user(),
         source: Source { system: "cli".to_owned(), reference: None },
         reason: None,
-        idempotency_key: None,
+        idempotency: None,
         accept_time: Some(accepted.resolve(None)?),
     };
     carry_out(store, cause, Intent::Do, |_| Ok(Planned::Command(Command::AcceptTime))).map(drop)

@@ -180,3 +180,19 @@ fn a_customer_sees_its_own_accounts_and_no_others() {
     service.ask(&Ask::post("/v1/allocations", &row).by(&secret).once("b")).refused(404, "NOT_FOUND");
     service.ask(&Ask::get("/v1/status").by(&secret)).refused(403, "NOT_AUTHORISED");
 }
+
+#[test]
+fn a_request_of_somebody_elses_node_gets_nothing_answered_before_or_not() {
+    let issuer = Issuer::sold(40);
+    issuer.json(&["account", "create", "--name", "RIVAL"]);
+    let rival = api_key(&issuer, "customer_admin", Some("RIVAL"));
+    let own = api_key(&issuer, "reseller", Some("ACME"));
+    let sent = std::fs::read(issuer.request(50)).unwrap();
+    let service = Service::start(&issuer);
+    let post =
+        |secret: &str, key: &str| service.ask(&Ask::send("/v1/bundles", sent.clone()).by(secret).once(key));
+    let before = post(&rival, "a").refused(404, "NOT_FOUND");
+    post(&own, "a").done();
+    assert_eq!(post(&rival, "b").refused(404, "NOT_FOUND")["detail"], before["detail"]);
+    post(&own, "b").done();
+}

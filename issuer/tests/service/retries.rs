@@ -56,6 +56,49 @@ fn a_key_is_remembered_over_a_kill_and_means_one_request_of_one_caller() {
 }
 
 #[test]
+fn a_repetition_is_answered_whatever_became_of_the_state() {
+    let issuer = Issuer::sold(40);
+    let secret = api_key(&issuer, "owner", None);
+    issuer.json(&["node", "register", "--account", "ACME", "--name", "lab"]);
+    let service = Service::start(&issuer);
+    let row = json!({"pool": "CAD", "node": "lab", "seats": {"value": 1}});
+    let create = Ask::post("/v1/allocations", &row).by(&secret).once("row");
+    let created = service.ask(&create);
+    let path = format!("/v1/allocations/{}:shrink", created.done()["allocation_id"].as_str().unwrap());
+    let shrink = |seats: u32| Ask::post(&path, &json!({"seats": seats})).by(&secret).once("shrink");
+    let shrunk = service.ask(&shrink(0));
+    shrunk.done();
+    let grant = ["grant", "create", "--account", "ACME", "--product", "CAD", "--seats", "5"];
+    issuer.json(&[&grant[..], &["--from", "2026-06-01T00:00:00Z", "--to", "2099-06-01T00:00:00Z"]].concat());
+    for (ask, first) in [(&create, &created), (&shrink(0), &shrunk)] {
+        let again = service.ask(ask);
+        assert_eq!((&again.bytes, again.header("idempotency-replayed")), (&first.bytes, Some("true")));
+    }
+    service.ask(&shrink(1)).refused(422, "IDEMPOTENCY_MISMATCH");
+    let elsewhere = Ask::post("/v1/products", &json!({"sku": "VIEW"})).by(&secret).once("row");
+    service.ask(&elsewhere).refused(422, "IDEMPOTENCY_MISMATCH");
+}
+
+#[test]
+fn a_key_stands_for_version_and_reason_too() {
+    let issuer = Issuer::sold(40);
+    let secret = api_key(&issuer, "owner", None);
+    let service = Service::start(&issuer);
+    let rotate = Ask::post("/v1/api-keys/owner:rotate", &json!({}));
+    let rotated = service.ask(&rotate.clone().by(&secret).once("k").with("if-match", "*")).done();
+    let secret = rotated["secret"].as_str().unwrap();
+    let again = rotate.by(secret).once("k").with("if-match", "\"v1-0\"");
+    service.ask(&again).refused(422, "IDEMPOTENCY_MISMATCH");
+    let create = |reason: &str| {
+        let path = format!("/v1/accounts?reason={reason}");
+        Ask::post(&path, &json!({"name": "B"})).by(secret).once("b")
+    };
+    service.ask(&create("ordered")).done();
+    service.ask(&create("ordered")).done();
+    service.ask(&create("paid")).refused(422, "IDEMPOTENCY_MISMATCH");
+}
+
+#[test]
 fn what_was_answered_survives_kill_9_between_any_two_requests() {
     let issuer = Issuer::new();
     let secret = api_key(&issuer, "owner", None);

@@ -9,7 +9,7 @@ use leasehold_protocol::request::JoinSecret;
 
 use crate::exchange::{answer, join, plan, refused, secret, sign, sold};
 use crate::node::TestNode;
-use crate::rig::{DAY_MS, Rig, TestKey, cause, grant};
+use crate::rig::{DAY_MS, Rig, TestKey, grant};
 
 #[test]
 fn a_bundle_opens_with_the_trust_root_and_holds_all_the_node_is_entitled_to() {
@@ -67,14 +67,14 @@ fn a_certificate_is_renewed_at_half_its_life_and_keeps_its_begin() {
 }
 
 #[test]
-fn an_answered_request_is_found_again() {
+fn an_answered_request_is_found_again_and_whose_it_was() {
     let mut rig = sold();
     let request = TestNode::new(50).request(Some(secret(&rig)));
-    assert_eq!(rig.issuer.bundle_for(request.digest(), &cause()).unwrap(), None);
-    answer(&mut rig, &request).unwrap();
+    assert_eq!(rig.issuer.bundle_for(request.digest()), None);
+    let account = answer(&mut rig, &request).unwrap().bundle.account;
     let last = rig.issuer.next_seq().previous();
-    assert_eq!(rig.issuer.bundle_for(request.digest(), &cause()).unwrap(), Some(last));
-    assert_eq!(rig.replayed().bundle_for(request.digest(), &cause()).unwrap(), Some(last));
+    assert_eq!(rig.issuer.bundle_for(request.digest()), Some((account, last)));
+    assert_eq!(rig.replayed().bundle_for(request.digest()), Some((account, last)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The same key does the work once.
 
-use leasehold_issuer_core::{Cause, Command, NodeClass, What};
+use leasehold_issuer_core::{Cause, Command, Idempotency, NodeClass, What};
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::artefact::Seats;
 use leasehold_protocol::code::Code;
@@ -8,7 +8,12 @@ use leasehold_protocol::code::Code;
 use crate::rig::{Rig, account, allocation, cause};
 
 fn keyed(number: u8) -> Cause {
-    Cause { idempotency_key: Some(IdempotencyKey([number; 16])), ..cause() }
+    asked(number, 0)
+}
+
+fn asked(number: u8, request: u8) -> Cause {
+    let idempotency = Idempotency { key: IdempotencyKey([number; 16]), params: [request; 16] };
+    Cause { idempotency: Some(idempotency), ..cause() }
 }
 
 #[test]
@@ -24,6 +29,15 @@ fn a_repetition_is_answered_with_the_first_record() {
 }
 
 #[test]
+fn a_repetition_is_answered_before_the_state_is_looked_at() {
+    let mut rig = Rig::with_pool(Seats::Value(5), 0, NodeClass::Online);
+    let first = rig.act_for(keyed(1), Command::CreateAllocation(allocation(5))).unwrap();
+    assert_eq!(rig.issuer.done_before(&keyed(1)), Ok(Some(first)));
+    let impossible = Command::CreateAllocation(allocation(6));
+    assert_eq!(rig.act_for(keyed(1), impossible).unwrap(), first);
+}
+
+#[test]
 fn a_repetition_is_recognised_after_a_restart() {
     let mut rig = Rig::with_pool(Seats::Value(5), 0, NodeClass::Online);
     let first = rig.act_for(keyed(1), Command::CreateAllocation(allocation(3))).unwrap();
@@ -36,9 +50,10 @@ fn a_repetition_is_recognised_after_a_restart() {
 fn another_request_under_the_same_key_is_refused() {
     let mut rig = Rig::with_pool(Seats::Value(5), 0, NodeClass::Online);
     rig.act_for(keyed(1), Command::CreateAllocation(allocation(3))).unwrap();
-    for other in [Command::CreateAllocation(allocation(2)), Command::CreateAccount(account("B"))] {
-        assert_eq!(rig.act_for(keyed(1), other).unwrap_err().code, Code::IdempotencyMismatch);
-    }
+    let other = Command::CreateAccount(account("B"));
+    assert_eq!(rig.act_for(asked(1, 1), other).unwrap_err().code, Code::IdempotencyMismatch);
+    assert_eq!(rig.issuer.done_before(&asked(1, 1)).unwrap_err().code, Code::IdempotencyMismatch);
+    assert_eq!(rig.issuer.done_before(&asked(2, 1)), Ok(None));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Whatever happens, the journal alone gives the same state, and no seat is in two rows.
 
-use leasehold_issuer_core::{Cause, Command, Mobility, NewAllocation, NewGrant, NewNode, NodeClass};
+use leasehold_issuer_core::{
+    Cause, Command, Idempotency, Mobility, NewAllocation, NewGrant, NewNode, NodeClass,
+};
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::artefact::{AllocationKind, Seats};
 use leasehold_protocol::slots::SlotSet;
@@ -54,7 +56,9 @@ fn pass(rig: &mut Rig, chance: &mut Chance) {
 
 fn random_cause(chance: &mut Chance) -> Cause {
     let key = u8::try_from(chance.below(20)).unwrap();
-    Cause { idempotency_key: (key < 10).then_some(IdempotencyKey([key; 16])), ..cause() }
+    let params = [u8::try_from(chance.below(2)).unwrap(); 16];
+    let idempotency = (key < 10).then_some(Idempotency { key: IdempotencyKey([key; 16]), params });
+    Cause { idempotency, ..cause() }
 }
 
 fn command(rig: &mut Rig, chance: &mut Chance) -> Command {

@@ -43,20 +43,6 @@ fn a_revocation_has_a_reason_and_is_done_once() {
 }
 
 #[test]
-fn a_key_stands_for_its_reason_too() {
-    let mut rig = sold();
-    let wish = NewRevocation { target: RevocationTarget::Grant(grant_id(&rig)), effective_at: None };
-    let mut revoke = |reason: &str| {
-        let idempotency_key = Some(leasehold_protocol::api::IdempotencyKey([7; 16]));
-        let cause = Cause { reason: Some(reason.to_owned()), idempotency_key, ..cause() };
-        rig.act_for(cause, Command::RevokeGrant(wish.clone()))
-    };
-    let first = revoke("unpaid").unwrap();
-    assert_eq!(revoke("unpaid").unwrap(), first);
-    assert_eq!(revoke("fraud").unwrap_err().code, Code::IdempotencyMismatch);
-}
-
-#[test]
 fn all_grants_of_a_product_are_revoked_together() {
     let mut rig = sold();
     rig.act(Command::CreateGrant(grant(Seats::Value(5)))).unwrap();

@@ -229,7 +229,7 @@ pub(crate) fn cause() -> Cause {
         actor: "jane".to_owned(),
         source: Source { system: "test".to_owned(), reference: None },
         reason: None,
-        idempotency_key: None,
+        idempotency: None,
         accept_time: None,
     }
 }
