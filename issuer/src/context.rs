@@ -33,6 +33,17 @@ impl Context {
         Ok(Self { output, dir, passphrase, backend, named_dir: args.data.is_some() })
     }
 
+    /// Refuses what is done where the state is, if an issuer elsewhere is meant.
+    pub(crate) fn require_local(&self, verb: &str) -> Result<(), Failure> {
+        match &self.backend {
+            Backend::Local(..) => Ok(()),
+            Backend::Remote(_) => {
+                let detail = format!("`{verb}` is for an issuer on this machine, not for one elsewhere");
+                Err(Failure::usage(detail, "leave --url out, or run it there"))
+            }
+        }
+    }
+
     /// Reads a document.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str, query: &impl Serialize) -> Result<T, Failure> {
         self.backend.call(Call::get(path, query))

@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, Request};
 use http_body_util::Full;
-use leasehold_cli::Failure;
+use leasehold_cli::{Failure, not_owner};
 use leasehold_net::{ConnectError, Connection, ExchangeError, Timeouts, unix_socket};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
@@ -50,6 +50,11 @@ impl Admin {
                 if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
             {
                 Ok(None)
+            }
+            Err(ConnectError::Unreachable { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Err(not_owner(dir.path(), &source))
             }
             Err(ConnectError::Unreachable { source, .. }) => Err(Failure::cannot_read(&path, &source)),
             Err(error) => Err(Problem::from(error).into()),

@@ -1,10 +1,9 @@
 //! The configuration file. Keys cannot be set by environment; an unknown key is an error that names it.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use leasehold_cli::Failure;
-use leasehold_cli::config_file::{self, UpTo};
+use leasehold_cli::config_file::{self, Listen, UpTo};
 use leasehold_cli::log::LogConfig;
 use leasehold_net::unix_socket::SocketMode;
 use leasehold_net::{CertificateFiles, ServerFiles};
@@ -35,25 +34,6 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
-}
-
-/// One address or several.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged, expecting = "an address such as \"127.0.0.1:7580\", or a list of them")]
-pub(crate) enum Listen {
-    /// `"127.0.0.1:7580"`
-    One(SocketAddr),
-    /// `["127.0.0.1:7580", …]`
-    Several(Vec<SocketAddr>),
-}
-
-impl Listen {
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
-        match self {
-            Self::One(address) => std::slice::from_ref(address),
-            Self::Several(addresses) => addresses,
-        }
-    }
 }
 
 /// What TLS takes from files. All are read again at a hang-up.
@@ -162,10 +142,10 @@ mod tests {
             ("data = ", "node.toml line 1: ", "correct the line"),
             (
                 "listen = \"node:1\"",
-                "node.toml line 1: an address such as \"127.0.0.1:7580\"",
+                "node.toml line 1: an address such as \"127.0.0.1:8443\"",
                 "correct the line",
             ),
-            ("listen = 7580", "node.toml line 1: an address such as \"127.0.0.1:7580\"", "correct the line"),
+            ("listen = 7580", "node.toml line 1: an address such as \"127.0.0.1:8443\"", "correct the line"),
             (
                 "[tls]\nkey = \"/k\"",
                 "node.toml line 1: certificate and key belong together",

@@ -64,19 +64,20 @@ impl Places {
 
     /// A network that nobody controls is not let in by an oversight.
     pub(crate) fn check_strangers(&self, keys: &KeyRing) -> Result<(), Failure> {
+        let Some(address) = self.exposed().filter(|_| keys.is_empty()) else { return Ok(()) };
+        Err(Failure::new(
+            Code::ConfigInvalid,
+            format!("{address} is open to the network, and no client could prove who it is"),
+            "add a key with `leasehold-node key add`, or name a [tls] client_ca; \
+             `allow_anonymous = true` in the configuration lets everybody in who reaches it",
+        ))
+    }
+
+    /// An address that is open to the network where nothing but a key tells clients apart.
+    pub(crate) fn exposed(&self) -> Option<SocketAddr> {
+        let known = self.files.client_ca.is_some() || self.anonymous == Anonymous::Everywhere;
         let open = self.tcp.iter().find(|address| !address.ip().to_canonical().is_loopback());
-        let authenticated = self.files.client_ca.is_some() || !keys.is_empty();
-        match open {
-            Some(address) if !authenticated && self.anonymous == Anonymous::OnThisMachine => {
-                Err(Failure::new(
-                    Code::ConfigInvalid,
-                    format!("{address} is open to the network, and no client could prove who it is"),
-                    "add a key with `leasehold-node key add`, or name a [tls] client_ca; \
-                 `allow_anonymous = true` in the configuration lets everybody in who reaches it",
-                ))
-            }
-            _ => Ok(()),
-        }
+        open.filter(|_| !known).copied()
     }
 
     /// Begins to listen. To be called inside of a runtime.

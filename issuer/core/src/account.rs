@@ -53,6 +53,20 @@ pub struct Account {
     pub manifest: ManifestId,
 }
 
+impl Account {
+    /// Whether people or another system call it `text`.
+    pub fn is_called(&self, text: &str) -> bool {
+        self.names().any(|name| name == text)
+    }
+
+    /// What stands for it: its name, and what other systems call it, with and without the system.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        let external =
+            self.external.iter().flat_map(|ExternalId { system, id }| [format!("{system}:{id}"), id.clone()]);
+        std::iter::once(self.name.clone()).chain(external)
+    }
+}
+
 /// What another system calls an account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ExternalId {

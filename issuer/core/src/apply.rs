@@ -66,7 +66,9 @@ impl State {
             account.parent.is_none_or(|parent| self.accounts.contains_key(&parent)),
             "a parent is missing",
         )?;
-        self.account_names.insert(&account.name, account.id);
+        for name in account.names() {
+            self.account_names.insert(&name, account.id);
+        }
         self.external.extend(account.external.iter().map(|external| (external.clone(), account.id)));
         let counters = Counters { manifest: 1, ..Counters::default() };
         let state = AccountState {

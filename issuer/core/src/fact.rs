@@ -76,6 +76,26 @@ pub enum What {
 }
 
 impl What {
+    /// All there are.
+    pub const KINDS: [&str; 16] = [
+        "initialised",
+        "account_created",
+        "product_created",
+        "grant_created",
+        "node_registered",
+        "allocation_created",
+        "bundle_issued",
+        "grant_amended",
+        "grant_revoked",
+        "allocation_shrunk",
+        "head_issued",
+        "receipt_taken",
+        "api_key_created",
+        "api_key_rotated",
+        "api_key_disabled",
+        "time_accepted",
+    ];
+
     /// The name of the kind of fact, as audits show it.
     pub const fn kind(&self) -> &'static str {
         match self {

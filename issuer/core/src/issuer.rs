@@ -208,6 +208,11 @@ impl Issuer {
         self.clock.certain_time()
     }
 
+    /// Refuses as a change at `now` would be while the machine's clock is implausible.
+    pub fn check_clock(&self, now: &ClockReading) -> Result<(), Problem> {
+        self.clock.time_of_next_fact(now, None).map(drop)
+    }
+
     /// When the last fact was recorded.
     pub fn last_recorded(&self) -> Option<UnixMs> {
         self.clock.last_recorded()

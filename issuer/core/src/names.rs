@@ -1,4 +1,4 @@
-//! Finding things by what people call them: ids, or names where they fit one thing only.
+//! Finding things by what people and other systems call them: ids, or names where they fit one thing only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -26,6 +26,11 @@ impl<I: Ord + Copy + Display + FromStr> Names<I> {
         self.0.entry(name.to_owned()).or_default().insert(id);
     }
 
+    /// All that go by a name.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = I> {
+        self.0.get(name).into_iter().flatten().copied()
+    }
+
     /// The thing that `text` names: its id, if it is `known`, or its name.
     pub(crate) fn find(&self, what: &str, text: &str, known: impl Fn(I) -> bool) -> Result<I, Problem> {
         self.find_among(what, text, known, |_| true)
@@ -42,8 +47,7 @@ impl<I: Ord + Copy + Display + FromStr> Names<I> {
         if let Some(id) = text.parse().ok().filter(|&id| known(id)) {
             return Ok(id);
         }
-        let named: Vec<I> =
-            self.0.get(text).into_iter().flatten().copied().filter(|&id| counts(id)).collect();
+        let named: Vec<I> = self.named(text).filter(|&id| counts(id)).collect();
         match named.as_slice() {
             [] => Err(not_found(what, text, "`list` shows what there is; an id or a name will do")),
             [one] => Ok(*one),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use leasehold_protocol::artefact::PoolUsage;
 use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::code::Code;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::ids::{AccountId, AllocationId, CertificateId, NodeId};
 use leasehold_protocol::problem::Problem;
@@ -138,6 +139,13 @@ pub(crate) fn register(
     require(account.nodes.len() < limits::NODES_PER_ACCOUNT, || {
         limit("nodes of one account", limits::NODES_PER_ACCOUNT)
     })?;
+    if let Some(namesake) = state.node_names.named(&new.name).find(|id| account.nodes.contains(id)) {
+        return Err(Problem::new(
+            Code::AlreadyExists,
+            format!("the account has a node {:?} already: {namesake}", new.name),
+            "use that node, or choose another name",
+        ));
+    }
     let life_ms = match new.class {
         NodeClass::Online | NodeClass::Intermittent => limits::JOIN_CODE_NEAR_MS,
         NodeClass::AirGapped => limits::JOIN_CODE_FAR_MS,

@@ -190,15 +190,24 @@ pub(crate) fn lists(
     (lists, scheduled)
 }
 
-/// What `revocation` means at each node that has rows of its grants.
-pub(crate) fn exposure<'s>(state: &'s State, known: &'s RevocationState) -> Vec<Exposure<'s>> {
-    let account = state.accounts.get(&known.revocation.account);
+/// What `revocation` means at each node that has rows of its grants, where these nodes are known to know it.
+pub(crate) fn exposure<'s>(
+    state: &'s State,
+    revocation: &Revocation,
+    known_at: &BTreeMap<NodeId, UnixMs>,
+) -> Vec<Exposure<'s>> {
+    let account = state.accounts.get(&revocation.account);
     let nodes = account.into_iter().flat_map(|account| &account.nodes).filter_map(|id| state.nodes.get(id));
-    nodes.filter_map(|node| exposure_at(state, known, node)).collect()
+    let exposure_at = |node: &'s NodeState| exposure_at(state, revocation, known_at, node);
+    nodes.filter_map(exposure_at).collect()
 }
 
-fn exposure_at<'s>(state: &'s State, known: &RevocationState, node: &'s NodeState) -> Option<Exposure<'s>> {
-    let revocation = &known.revocation;
+fn exposure_at<'s>(
+    state: &State,
+    revocation: &Revocation,
+    known_at: &BTreeMap<NodeId, UnixMs>,
+    node: &'s NodeState,
+) -> Option<Exposure<'s>> {
     let rows = node.rows.iter().filter_map(|&id| state.row(id)).filter(|row| row.signed.is_some());
     let (mut end, mut longest_ttl_ms, mut seats) = (None, 0, Some(0_u32));
     for row in rows {
@@ -212,7 +221,7 @@ fn exposure_at<'s>(state: &'s State, known: &RevocationState, node: &'s NodeStat
             if pool.is_unlimited() { None } else { seats.map(|sum| sum.saturating_add(row.row.slots.len())) };
     }
     let end = end?;
-    let applied_at = known.known_at.get(&node.node.id).copied();
+    let applied_at = known_at.get(&node.node.id).copied();
     let drained = applied_at.map(|at| at.max(revocation.enforced_from).plus(longest_ttl_ms));
     Some(Exposure {
         node: &node.node,

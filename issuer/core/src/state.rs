@@ -100,6 +100,7 @@ impl State {
         })
     }
 
+    /// By id, by name, or by what another system calls it: `SYSTEM:ID`, or the bare id.
     pub(crate) fn find_account(&self, text: &str) -> Result<AccountId, Problem> {
         self.account_names.find("account", text, |id| self.accounts.contains_key(&id))
     }

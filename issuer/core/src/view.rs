@@ -1,5 +1,7 @@
 //! What can be read of an issuer.
 
+use std::collections::BTreeMap;
+
 use leasehold_protocol::artefact::{Grant, Head, Pool, Seats};
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::ids::{AccountId, GrantId, PoolId, RevocationId};
@@ -94,7 +96,7 @@ impl Issuer {
         self.state.accounts.values().map(|account| &account.account)
     }
 
-    /// The account that an id or name stands for.
+    /// The account that an id, a name or an external id stands for.
     pub fn account(&self, text: &str) -> Result<&Account, Problem> {
         Ok(&self.state.account(self.state.find_account(text)?)?.account)
     }
@@ -138,8 +140,13 @@ impl Issuer {
         let known = self.state.revocations.get(&id)?;
         Some(RevocationView {
             revocation: &known.revocation,
-            exposure: revocation::exposure(&self.state, known),
+            exposure: revocation::exposure(&self.state, &known.revocation, &known.known_at),
         })
+    }
+
+    /// What a revocation would mean that nobody has recorded or heard of.
+    pub fn exposure_to(&self, revocation: &Revocation) -> Vec<Exposure<'_>> {
+        revocation::exposure(&self.state, revocation, &BTreeMap::new())
     }
 
     /// All pools, oldest first.

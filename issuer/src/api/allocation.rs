@@ -16,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::change::{Asked, ChangeQuery, Changed, IdempotencyHeader};
+use super::grant::timezone_of;
 use super::link::Paged;
 use super::page::AccountPageQuery;
 use super::permission::Action;
@@ -40,9 +41,12 @@ pub(crate) struct AllocationCreate {
     pub(crate) node: String,
     /// How many seats.
     pub(crate) seats: SeatCount,
-    /// Its end, cut to what the grant allows; unless said, that.
+    /// Its end, cut to what the grant allows: RFC 3339, or a date; unless said, that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Moment>,
+    /// Where a date is meant; unless said, where the account is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timezone: Option<String>,
     /// Base needs no contact; elastic is for 7 days at most, renewed at half of it.
     #[serde(default)]
     pub(crate) kind: Life,
@@ -291,11 +295,12 @@ async fn shrink(
 /// A node's name is one of the account that bought the seats.
 fn wish(issuer: &Issuer, caller: &Caller, new: AllocationCreate) -> Result<Command, Problem> {
     let pool = caller.pool(issuer, &new.pool)?.pool;
+    let timezone = timezone_of(issuer, pool.account, new.timezone.as_deref())?;
     Ok(Command::CreateAllocation(NewAllocation {
         pool: pool.issue.id.to_string(),
         node: caller.node_of(issuer, &new.node, pool.account)?,
         seats: new.seats.into(),
-        until: new.until.map(|until| until.resolve(None)).transpose().map_err(problem)?,
+        until: new.until.map(|until| until.resolve(timezone)).transpose().map_err(problem)?,
         kind: new.kind.into(),
         mobility: new.mobility.map(Into::into),
     }))

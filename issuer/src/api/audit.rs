@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::channel::{Channel, Sender};
-use leasehold_issuer_core::Fact;
+use leasehold_issuer_core::{Fact, What};
 use leasehold_journal::JournalError;
 use leasehold_journal::file::ReadOnly;
 use leasehold_net::Refusal;
@@ -199,6 +199,11 @@ impl Filter {
         (actor, account, kind): (Option<String>, Option<String>, Option<String>),
         (since, until): (Option<Moment>, Option<Moment>),
     ) -> Result<Self, Problem> {
+        if let Some(kind) = kind.as_deref().filter(|kind| !What::KINDS.contains(kind)) {
+            let hint = format!("the kinds are {}", What::KINDS.join(", "));
+            let detail = format!("there are no audit records of a kind {kind:?}");
+            return Err(Problem::new(Code::InvalidRequest, detail, hint));
+        }
         let caller = caller.clone();
         let account = service.look(move |issuer| caller.filter(issuer, account.as_deref())).await??;
         let resolve = |at: Option<Moment>| at.map(|at| at.resolve(None)).transpose().map_err(problem);

@@ -162,10 +162,7 @@ async fn create(
 /// Dates are meant where the request says, else where the account is.
 fn wish(issuer: &Issuer, caller: &Caller, new: GrantCreate) -> Result<Command, Problem> {
     let account = caller.account(issuer, &new.account)?;
-    let timezone = match &new.timezone {
-        Some(name) => Some(known_timezone(name)?),
-        None => account.timezone.as_deref().and_then(|name| timezone(name).ok()),
-    };
+    let timezone = timezone_of(issuer, account.id, new.timezone.as_deref())?;
     Ok(Command::CreateGrant(NewGrant {
         not_before: new.effective_from.resolve(timezone).map_err(problem)?,
         not_after: new.effective_to.resolve(timezone).map_err(problem)?,
@@ -180,6 +177,19 @@ fn wish(issuer: &Issuer, caller: &Caller, new: GrantCreate) -> Result<Command, P
         regions: new.regions,
         max_ttl_ms: new.max_ttl_ms,
     }))
+}
+
+/// Where dates of an account are meant: as the request says, else where the account is, if that is known.
+pub(super) fn timezone_of(
+    issuer: &Issuer,
+    account: AccountId,
+    named: Option<&str>,
+) -> Result<Option<Tz>, Problem> {
+    if let Some(name) = named {
+        return known_timezone(name).map(Some);
+    }
+    let account = issuer.account(&account.to_string())?;
+    Ok(account.timezone.as_deref().and_then(|name| timezone(name).ok()))
 }
 
 pub(super) fn known_timezone(name: &str) -> Result<Tz, Problem> {

@@ -66,7 +66,7 @@ pub(crate) use self::bundle::BundleCreated;
 use self::caller::Caller;
 pub(crate) use self::change::{ChangeQuery, Changed, IDEMPOTENCY_KEY};
 pub(crate) use self::grant::{GrantCreate, GrantDocument, GrantList};
-pub(crate) use self::node::{Class, NodeDocument, NodeList, NodeRegister, NodeRegistered};
+pub(crate) use self::node::{Class, NodeDocument, NodeList, NodeRegister, NodeRegistered, NodeState};
 pub(crate) use self::page::{AccountPageQuery, PageKey};
 pub(crate) use self::pool::{PoolDocument, PoolList};
 pub(crate) use self::problem::odd_fact;
@@ -74,7 +74,7 @@ pub(crate) use self::product::{ProductCreate, ProductCreated, ProductDocument, P
 pub(crate) use self::rates::{Counted, Rates};
 pub(crate) use self::revocation::{ExposureState, GrantRevoke, RevocationDocument};
 pub(crate) use self::status::StatusDocument;
-pub(crate) use self::timestamp::Moment;
+pub(crate) use self::timestamp::{Moment, Timestamp};
 pub(crate) use self::trust_root::KeyList;
 use crate::limits;
 use crate::metrics::Meter;

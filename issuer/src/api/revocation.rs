@@ -19,9 +19,10 @@ use super::node::Class;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
+use super::seats::True;
 use super::timestamp::{Moment, Timestamp};
 use super::{Answered, Caller, ReadQuery, Service};
-use crate::commit::{Done, Turn, problem};
+use crate::commit::{Done, How, Intent, Turn, problem};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new().routes(routes!(revoke_grant)).routes(routes!(revoke_product)).routes(routes!(show))
@@ -43,7 +44,7 @@ pub(crate) struct GrantRevoke {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EntitlementsRevoke {
-    /// Whose, by id or name.
+    /// Whose, by id, name or external id.
     pub(crate) account_id: String,
     /// Every grant of this product that has not ended.
     pub(crate) product: String,
@@ -68,6 +69,10 @@ pub(crate) struct RevocationDocument {
     pub(crate) enforced_from: Timestamp,
     /// Until when each node that has seats of the grants may still serve them.
     pub(crate) exposure: Vec<NodeExposure>,
+    /// Present if nothing was done: all of it was revoked before, from no later instant on, by this revocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<bool>)]
+    pub(crate) already: Option<True>,
 }
 
 /// What a revocation means at one node.
@@ -121,6 +126,7 @@ impl RevocationDocument {
             effective_at: Timestamp(revocation.effective_at),
             enforced_from: Timestamp(revocation.enforced_from),
             exposure: exposure.iter().map(Into::into).collect(),
+            already: None,
         }
     }
 }
@@ -173,15 +179,21 @@ where
         let effective_at = effective_at.map(|at| at.resolve(None)).transpose().map_err(problem)?;
         Ok(Command::RevokeGrant(NewRevocation { target: target(turn.issuer, caller)?, effective_at }))
     };
+    let (intent, asked) = (change.intent, change.cause.idempotency);
     let done = service.command(change, command).await?;
     let revocation = revocation_of(&done)?.clone();
+    // The same request again is answered as it was; another one is told that it did nothing.
+    let same_request = asked.is_some() && done.fact.meta.idempotency == asked;
+    let already = (done.how == How::Before && !same_request).then_some(True);
     let exposed = move |issuer: &Issuer| match issuer.revocation(revocation.id) {
         Some(view) => RevocationDocument::new(view.revocation, &view.exposure),
         // It was only tried.
-        None => RevocationDocument::new(&revocation, &[]),
+        None => RevocationDocument::new(&revocation, &issuer.exposure_to(&revocation)),
     };
-    let document = service.look(exposed).await?;
-    Ok(Changed::new(&done, document))
+    let document = RevocationDocument { already, ..service.look(exposed).await? };
+    let mut answer = Changed::new(&done, document);
+    answer.dry_run = (intent == Intent::DryRun).then_some(True);
+    Ok(answer)
 }
 
 fn revocation_of(done: &Done) -> Result<&Revocation, Problem> {

@@ -8,13 +8,13 @@ use leasehold_protocol::problem::Problem;
 use super::caller::Caller;
 
 impl Caller {
-    /// The account that an id or name stands for.
+    /// The account that an id, a name or an external id stands for.
     pub(super) fn account<'a>(&self, issuer: &'a Issuer, text: &str) -> Result<&'a Account, Problem> {
         if self.subtree.is_none() {
             return issuer.account(text);
         }
         let seen = issuer.accounts().filter(|account| self.sees(issuer, account.id));
-        only("account", text, seen, |account| account.id.to_string(), |account| account.name == text)
+        only("account", text, seen, |account| account.id.to_string(), |account| account.is_called(text))
     }
 
     /// The id of the account that a list is to be filtered by.

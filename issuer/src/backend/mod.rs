@@ -39,7 +39,7 @@ impl Backend {
             .build()
             .map_err(|error| garbled(&error.to_string()))?;
         let answer = match self {
-            Self::Remote(remote) => runtime.block_on(remote.exchange(call))?,
+            Self::Remote(remote) => return read(runtime.block_on(remote.exchange(call))?).map_err(explained),
             Self::Local(dir, passphrase) => match runtime.block_on(there::daemon(dir))? {
                 Some(daemon) => runtime.block_on(there::exchange(daemon, call))?,
                 None => here::exchange(&runtime, dir, passphrase, call)?,
@@ -57,6 +57,16 @@ fn read(answer: Response<Bytes>) -> Result<Bytes, Failure> {
     let problem: Problem = serde_json::from_slice(&body)
         .map_err(|_| garbled(&format!("it answered {} without saying why", head.status)))?;
     Err(problem.into())
+}
+
+/// What to do about a key that opens nothing, in the words of the command line.
+fn explained(failure: Failure) -> Failure {
+    let problem = failure.problem();
+    if problem.code != Code::Unauthenticated {
+        return failure;
+    }
+    let hint = "give --key-file the secret of an active key of this issuer: `api-key list` there shows them";
+    Problem { hint: hint.to_owned(), ..problem.clone() }.into()
 }
 
 fn garbled(why: &str) -> Failure {

@@ -8,8 +8,8 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderValue, Response};
 use clap::Args;
 use http_body_util::Full;
-use leasehold_cli::Failure;
 use leasehold_cli::files::{self, FileOrStdin};
+use leasehold_cli::{Failure, not_owner};
 use leasehold_net::{Address, ClientTls, ConnectError, Connection, ServerKey, Timeouts};
 use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
@@ -83,6 +83,11 @@ fn bearer(file: &std::path::Path) -> Result<HeaderValue, Failure> {
 }
 
 impl Remote {
+    /// Where it is.
+    pub(crate) const fn address(&self) -> &Address {
+        &self.address
+    }
+
     pub(super) async fn exchange(&self, call: Call) -> Result<Response<Bytes>, Failure> {
         let connection =
             Connection::open(&self.address, &self.tls, timeouts()).await.map_err(Problem::from)?;
@@ -103,6 +108,9 @@ pub(super) async fn daemon(dir: &StateDir) -> Result<Option<Connection>, Failure
             if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
         {
             Ok(None)
+        }
+        Err(ConnectError::Unreachable { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            Err(not_owner(dir.path(), &source))
         }
         Err(error) => Err(Problem::from(error).into()),
     }

@@ -1,11 +1,12 @@
 //! `allocation`: which node serves how many seats of a pool.
 
 use leasehold_cli::{Exit, Failure, People};
+use leasehold_protocol::ids::NodeId;
 
 use super::pages;
 use crate::api::{
-    AllocationCreate, AllocationCreated, AllocationList, AllocationShrink, AllocationShrunk, Changed, Life,
-    Movement,
+    AllocationCreate, AllocationCreated, AllocationList, AllocationShrink, AllocationShrunk, Changed, Class,
+    Life, Movement, NodeDocument, NodeState, ReadQuery,
 };
 use crate::args::{AllocationCreateArgs, AllocationShrinkArgs, AllocationVerb};
 use crate::backend::segment;
@@ -46,6 +47,7 @@ fn create(context: &Context, args: AllocationCreateArgs) -> Result<Exit, Failure
         node: args.node,
         seats: args.seats.into(),
         until: args.until,
+        timezone: args.timezone.map(|timezone| timezone.name().to_owned()),
         kind: if args.elastic { Life::Elastic } else { Life::Base },
         mobility,
     };
@@ -61,8 +63,26 @@ fn create(context: &Context, args: AllocationCreateArgs) -> Result<Exit, Failure
         row.allocation_id,
     );
     let people = People::sentence(sentence);
-    let people = people.next(context.command("bundle create --request request.lh --out bundle.lh"));
+    let people = match delivery(context, row.node_id) {
+        Some(next) => people.next(next),
+        None => people,
+    };
     context.output.answer(&answer, &people).map(|()| Exit::DONE)
+}
+
+/// How a node gets its allocations, if somebody has to do something for it. Scripts know it themselves.
+fn delivery(context: &Context, node: NodeId) -> Option<String> {
+    if context.output.is_json() {
+        return None;
+    }
+    let node: NodeDocument = context.get(&format!("/v1/nodes/{node}"), &ReadQuery::default()).ok()?;
+    match (node.class, node.state) {
+        (Class::AirGapped, _) => Some(context.command("bundle create --request request.lh --out bundle.lh")),
+        (Class::Online | Class::Intermittent, NodeState::Registered) => {
+            Some(super::node::enroll(context, "CODE"))
+        }
+        (Class::Online | Class::Intermittent, NodeState::Enrolled) => None,
+    }
 }
 
 fn list(context: &Context) -> Result<Exit, Failure> {
@@ -74,7 +94,11 @@ fn list(context: &Context) -> Result<Exit, Failure> {
             row.node_id.to_string(),
             row.seats.to_string(),
             row.not_after.to_string(),
-            (if row.carried { "carried" } else { "waiting" }).to_owned(),
+            match (row.shrink_to, row.carried) {
+                (Some(seats), _) => format!("shrinking to {seats}"),
+                (None, true) => "carried".to_owned(),
+                (None, false) => "waiting".to_owned(),
+            },
         ]
     });
     let people = People::table(["allocation", "pool", "node", "seats", "ends", "state"], rows);

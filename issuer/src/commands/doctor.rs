@@ -9,9 +9,12 @@ use std::path::Path;
 
 use leasehold_cli::checkup::{Checkup, Finding, machine};
 use leasehold_cli::{Exit, Failure};
+use leasehold_issuer_core::Issuer;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::time::UnixMs;
 
+use super::validate;
+use crate::commit::read_clock;
 use crate::context::Context;
 use crate::serve::config;
 use crate::state_dir::StateDir;
@@ -21,7 +24,7 @@ use crate::{audit_check, limits};
 pub(super) fn run(context: &Context, named: Option<&Path>) -> Result<Exit, Failure> {
     let dir = &context.dir;
     let mut checkup = Checkup::default();
-    let failure = config::load(named).and_then(|config| config.addresses(&[])).err();
+    let failure = validate::check(context, named).err();
     checkup.add(machine::configuration(named, Path::new(config::DEFAULT_FILE), failure.as_ref()));
     checkup.add(machine::private_directories(&[dir.path().to_owned(), dir.journal()]));
     checkup.add(keys(dir));
@@ -29,7 +32,13 @@ pub(super) fn run(context: &Context, named: Option<&Path>) -> Result<Exit, Failu
     checkup.add(journal(dir));
     checkup.add(machine::disk(dir.path()));
     checkup.add(machine::time_service(&leasehold_clock::read()));
-    checkup.add(trust_root(context));
+    match Store::read(dir, &context.passphrase) {
+        Ok(store) => {
+            checkup.add(clock(&store.issuer));
+            checkup.add(trust_root(context, &store.issuer));
+        }
+        Err(failure) => checkup.add(Finding::failure("state", &failure)),
+    }
     checkup.answer(context.output)
 }
 
@@ -78,16 +87,29 @@ fn journal(dir: &StateDir) -> Finding {
     }
 }
 
-/// The end of a root warns, and denies nothing.
-fn trust_root(context: &Context) -> Finding {
-    let root = Store::read(&context.dir, &context.passphrase).map(|store| {
-        let root = store.issuer.trust_root()?.root();
-        Some((root.version, root.not_after))
+/// Whether changes are refused for the time that the machine shows.
+fn clock(issuer: &Issuer) -> Finding {
+    let checked = read_clock().and_then(|now| {
+        issuer.check_clock(&now)?;
+        Ok((now.wall_ms, issuer.stamp_of(&now).suspect))
     });
+    match checked {
+        Ok((wall, false)) => Finding::ok("clock", format!("GOOD, it is about {wall}")),
+        Ok((wall, true)) => Finding::warning(
+            "clock",
+            format!("SUSPECT, it shows {wall}, which is before what is certain"),
+            "set the clock of this machine right",
+        ),
+        Err(failure) => Finding::failure("clock", &failure),
+    }
+}
+
+/// The end of a root warns, and denies nothing.
+fn trust_root(context: &Context, issuer: &Issuer) -> Finding {
+    let root = issuer.trust_root().map(|trust| (trust.root().version, trust.root().not_after));
     match (root, leasehold_clock::wall()) {
-        (Ok(Some((version, end))), Ok(now)) => ending(version, end, now),
-        (Ok(_), _) => Finding::failure("trust root", &context.dir.not_initialised()),
-        (Err(failure), _) => Finding::failure("trust root", &failure),
+        (Some((version, end)), Ok(now)) => ending(version, end, now),
+        _ => Finding::failure("trust root", &context.dir.not_initialised()),
     }
 }
 

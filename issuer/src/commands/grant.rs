@@ -1,14 +1,16 @@
 //! `grant`: what was bought.
 
 use leasehold_cli::{Exit, Failure, People, duration};
+use leasehold_protocol::time::UnixMs;
 
 use super::pages;
 use crate::api::{
     AuditRecords, Changed, ExposureState, GrantAmend, GrantAmended, GrantCreate, GrantDocument, GrantList,
-    GrantRevoke, ReadQuery, RevocationDocument,
+    GrantRevoke, ReadQuery, RevocationDocument, Timestamp,
 };
 use crate::args::{GrantAmendArgs, GrantCreateArgs, GrantRevokeArgs, GrantVerb};
 use crate::backend::{Call, segment};
+use crate::commit::read_clock;
 use crate::context::Context;
 
 pub(super) fn run(context: &Context, verb: GrantVerb) -> Result<Exit, Failure> {
@@ -63,12 +65,13 @@ fn revoke(context: &Context, args: GrantRevokeArgs) -> Result<Exit, Failure> {
     let path = format!("/v1/grants/{}:revoke", segment(&args.grant));
     let answer: Changed<RevocationDocument> = context.change(&path, &args.change, &wish)?;
     let revocation = &answer.body;
+    let done = match revocation.already {
+        Some(_) => "nothing to do, it is revoked already:",
+        None => answer.verb("revoked", "would revoke"),
+    };
     let sentence = format!(
-        "{} {} from {} on: revocation {}",
-        answer.verb("revoked", "would revoke"),
-        args.grant,
-        revocation.enforced_from,
-        revocation.revocation_id,
+        "{done} {} from {} on: revocation {}",
+        args.grant, revocation.enforced_from, revocation.revocation_id,
     );
     let rows = revocation.exposure.iter().map(|node| {
         let state = match node.state {
@@ -131,23 +134,26 @@ fn create(context: &Context, args: GrantCreateArgs) -> Result<Exit, Failure> {
 }
 
 fn list(context: &Context, account: Option<&str>) -> Result<Exit, Failure> {
+    let now = read_clock()?.wall_ms;
     let grants = pages::all::<GrantList>(context, "/v1/grants", account)?;
     let rows = grants.iter().map(|grant| {
         [
             grant.grant_id.to_string(),
             grant.product.clone(),
             grant.seats.to_string(),
+            standing(grant, now),
             grant.effective_from.to_string(),
             grant.effective_to.to_string(),
             grant.pool_id.to_string(),
         ]
     });
-    let people = People::table(["grant", "product", "seats", "from", "to", "pool"], rows);
+    let people = People::table(["grant", "product", "seats", "state", "from", "to", "pool"], rows);
     context.output.answer(&GrantList { grants, next_page_token: None }, &people).map(|()| Exit::DONE)
 }
 
 fn show(context: &Context, id: &str) -> Result<Exit, Failure> {
     let grant: GrantDocument = context.get(&format!("/v1/grants/{}", segment(id)), &ReadQuery::default())?;
+    let revoked = grant.revoked_from.map_or_else(|| "no".to_owned(), |from| format!("from {from} on"));
     let people = People::facts([
         ("grant", grant.grant_id.to_string()),
         ("account", grant.account_id.to_string()),
@@ -155,10 +161,28 @@ fn show(context: &Context, id: &str) -> Result<Exit, Failure> {
         ("edition", grant.edition.clone().unwrap_or_default()),
         ("features", grant.features.join(", ")),
         ("seats", grant.seats.to_string()),
+        ("state", standing(&grant, read_clock()?.wall_ms)),
+        ("revoked", revoked),
         ("from", grant.effective_from.to_string()),
         ("to", grant.effective_to.to_string()),
         ("grace", duration::show(grant.grace_ms)),
         ("pool", grant.pool_id.to_string()),
     ]);
     context.output.answer(&grant, &people).map(|()| Exit::DONE)
+}
+
+/// How a grant stands, by the clock of who asks.
+fn standing(grant: &GrantDocument, now: UnixMs) -> String {
+    let (Timestamp(from), Timestamp(to)) = (grant.effective_from, grant.effective_to);
+    let by_dates = match now {
+        now if now < from => "upcoming",
+        now if now < to => "active",
+        now if now < to.plus(grant.grace_ms) => "grace",
+        _ => "ended",
+    };
+    match grant.revoked_from {
+        Some(Timestamp(at)) if at <= now => "revoked".to_owned(),
+        Some(at) => format!("{by_dates}, revoked from {at}"),
+        None => by_dates.to_owned(),
+    }
 }

@@ -13,7 +13,6 @@ use serde_json::json;
 
 use crate::api::odd_fact;
 use crate::args::InitArgs;
-use crate::backend::Backend;
 use crate::commit::{Done, Intent, Planned, Turn, carry_out, problem};
 use crate::context::Context;
 use crate::entropy::{entropy, random};
@@ -21,9 +20,6 @@ use crate::signing::Keys;
 use crate::store::Store;
 
 pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Failure> {
-    if let Backend::Remote(_) = context.backend {
-        return Err(Failure::usage("an issuer is made where it will be", "leave --url out"));
-    }
     context.dir.check_not_lost()?;
     let exists = context.dir.journal().symlink_metadata().is_ok();
     if exists && open(context)?.issuer.trust_root().is_some() {

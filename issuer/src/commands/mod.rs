@@ -27,11 +27,15 @@ use crate::serve;
 /// Runs one command.
 pub(crate) fn run(context: &Context, verb: Verb, global: GlobalArgs) -> Result<Exit, Failure> {
     match verb {
-        Verb::Init(args) => init::run(context, &args),
-        Verb::Serve(args) => serve::run(context, &args, global),
+        Verb::Init(args) => context.require_local("init").and_then(|()| init::run(context, &args)),
+        Verb::Serve(args) => context.require_local("serve").and_then(|()| serve::run(context, &args, global)),
         Verb::Status => status::run(context),
-        Verb::Doctor(args) => doctor::run(context, args.config.as_deref()),
-        Verb::Validate(args) => validate::run(context, args.config.as_deref()),
+        Verb::Doctor(args) => {
+            context.require_local("doctor").and_then(|()| doctor::run(context, args.config.as_deref()))
+        }
+        Verb::Validate(args) => {
+            context.require_local("validate").and_then(|()| validate::run(context, args.config.as_deref()))
+        }
         Verb::Trust(verb) => trust::run(context, &verb),
         Verb::Key(verb) => key::run(context, &verb),
         Verb::Account(verb) => account::run(context, verb),

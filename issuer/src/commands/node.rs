@@ -3,9 +3,9 @@
 use leasehold_cli::{Exit, Failure, People};
 
 use super::pages;
-use crate::api::{Changed, NodeDocument, NodeList, NodeRegister, NodeRegistered, ReadQuery};
+use crate::api::{Changed, Class, NodeDocument, NodeList, NodeRegister, NodeRegistered, ReadQuery};
 use crate::args::{NodeRegisterArgs, NodeVerb};
-use crate::backend::segment;
+use crate::backend::{Backend, segment};
 use crate::context::Context;
 
 pub(super) fn run(context: &Context, verb: NodeVerb) -> Result<Exit, Failure> {
@@ -26,11 +26,24 @@ fn register(context: &Context, args: NodeRegisterArgs) -> Result<Exit, Failure> 
             let id = node.node_id;
             let sentence =
                 format!("registered node {id} ({name})\njoin code, good once until {expires_at}: {code}");
-            People::sentence(sentence).next(format!("leasehold-node request --join {code} --out request.lh"))
+            let next = match args.class {
+                Class::Online | Class::Intermittent => enroll(context, code),
+                Class::AirGapped => format!("leasehold-node request --join {code} --out request.lh"),
+            };
+            People::sentence(sentence).next(next)
         }
         _ => People::sentence(format!("would register node {name}")),
     };
     context.output.answer(&answer, &people).map(|()| Exit::DONE)
+}
+
+/// What is typed at a node that can reach the issuer.
+pub(super) fn enroll(context: &Context, code: &str) -> String {
+    let issuer = match &context.backend {
+        Backend::Remote(remote) => remote.address().to_string(),
+        Backend::Local(..) => "https://HOST:PORT".to_owned(),
+    };
+    format!("leasehold-node enroll --issuer {issuer} --join {code}")
 }
 
 fn list(context: &Context) -> Result<Exit, Failure> {

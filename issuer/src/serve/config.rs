@@ -1,11 +1,11 @@
 //! The configuration file. Keys cannot be set by environment; an unknown key is an error that names it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use leasehold_cli::Failure;
-use leasehold_cli::config_file::{self, UpTo};
+use leasehold_cli::config_file::{self, Listen, UpTo};
 use leasehold_cli::log::LogConfig;
 use leasehold_net::{CertificateFiles, ServerFiles};
 use leasehold_protocol::code::Code;
@@ -17,14 +17,14 @@ use crate::limits;
 /// Where it is looked for when nobody says; it need not be there.
 pub(crate) const DEFAULT_FILE: &str = "/etc/leasehold/issuer.toml";
 /// Where the service listens when nobody says.
-const DEFAULT_ADDRESS: &str = "127.0.0.1:7581";
+const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7581);
 
 /// What a configuration file may say. Every key has a default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     /// TCP addresses; port 0 picks a free one.
-    pub(crate) listen: Vec<String>,
+    pub(crate) listen: Option<Listen>,
     /// Serve beyond this machine although no caller can prove who it is.
     pub(crate) allow_anonymous: bool,
     /// Certificates beside the issuer's own key.
@@ -66,18 +66,24 @@ impl Default for Limits {
 impl Config {
     /// Where to listen: as the command line says, else as the file does.
     pub(crate) fn addresses(&self, named: &[String]) -> Result<Vec<SocketAddr>, Failure> {
-        let texts: Vec<&str> = match (named, self.listen.as_slice()) {
-            ([], []) => vec![DEFAULT_ADDRESS],
-            ([], listen) => listen.iter().map(String::as_str).collect(),
-            (named, _) => named.iter().map(String::as_str).collect(),
-        };
-        let parse = |text: &&str| {
+        let parse = |text: &String| {
             text.parse().map_err(|_| {
                 let hint = "write for example 127.0.0.1:7581 or [::1]:7581; port 0 picks a free one";
                 Failure::new(Code::ConfigInvalid, format!("{text:?} is no address to listen at"), hint)
             })
         };
-        texts.iter().map(parse).collect()
+        match (named, &self.listen) {
+            ([], None) => Ok(vec![DEFAULT_ADDRESS]),
+            ([], Some(listen)) => Ok(listen.addresses().to_vec()),
+            (named, _) => named.iter().map(parse).collect(),
+        }
+    }
+
+    /// An address that is open to the network where nothing but an API key tells callers apart.
+    pub(crate) fn exposed(&self, addresses: &[SocketAddr]) -> Option<SocketAddr> {
+        let known = self.allow_anonymous || self.tls.client_ca.is_some();
+        let open = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
+        open.filter(|_| !known).copied()
     }
 
     /// How often each API key may ask. Callers on this machine are counted only if the file says a rate.
@@ -129,13 +135,16 @@ mod tests {
         assert_eq!(config.addresses(&[]).unwrap(), ["0.0.0.0:1".parse().unwrap()]);
         assert_eq!(config.limits.requests_per_second, NonZeroU32::new(7));
         assert_eq!(parse("").unwrap(), Config::default());
-        assert_eq!(Config::default().addresses(&[]).unwrap(), [DEFAULT_ADDRESS.parse().unwrap()]);
+        assert_eq!(Config::default().addresses(&[]).unwrap(), [DEFAULT_ADDRESS]);
+        let one = parse("listen = \"[::1]:5\"").unwrap();
+        assert_eq!(one.addresses(&[]).unwrap(), ["[::1]:5".parse().unwrap()]);
     }
 
     #[test]
     fn an_error_names_key_file_line_and_the_nearest_key() {
         for (text, detail, hint) in [
             ("\nlistn = []", "issuer.toml line 2: unknown field `listn`", "did you mean `listen`?"),
+            ("listen = \"here\"", "issuer.toml line 1: an address such as", "correct the line"),
             ("[tls]\ncertificate = \"/c\"", "issuer.toml names one of", "name both, or neither"),
             ("[limits]\nrequests_per_second = 0", "issuer.toml line 2: invalid value", "correct the line"),
         ] {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use leasehold_cli::{Exit, Failure, GlobalArgs, Output, Signals, log, service_manager};
-use leasehold_issuer_core::{ApiKeyState, Cause, Command, Source};
+use leasehold_issuer_core::{ApiKeyState, Cause, Command, Issuer, Source};
 use leasehold_net::unix_socket::{Listening, Place, SocketMode};
 use leasehold_net::{Bounds, Endpoint, Listener, ServerTls, TlsKey, bind_tcp};
 use leasehold_protocol::code::Code;
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &ServeArgs, global: GlobalArgs) -> Re
     let addresses = config.addresses(&args.listen)?;
     let mut store = Store::open(&context.dir, &context.passphrase)?;
     accept_time(&mut store, args.accept_time.as_ref())?;
-    check_exposure(&store, &config, &addresses)?;
+    check_exposure(&store.issuer, &config, &addresses)?;
     ready::clear(&context.dir);
     let Store { issuer, keyring, .. } = &mut store;
     let keys = keyring.unlock(issuer)?;
@@ -73,14 +73,13 @@ fn accept_time(store: &mut Store, accepted: Option<&Moment>) -> Result<(), Failu
 }
 
 /// Beyond this machine nobody is served whom nothing can tell from anybody else, unless that is written down.
-fn check_exposure(store: &Store, config: &Config, addresses: &[SocketAddr]) -> Result<(), Failure> {
-    let Some(exposed) = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) else {
-        return Ok(());
-    };
-    let keys = store.issuer.api_keys().any(|key| key.state == ApiKeyState::Active);
-    if keys || config.allow_anonymous || config.tls.client_ca.is_some() {
-        return Ok(());
-    }
+pub(crate) fn check_exposure(
+    issuer: &Issuer,
+    config: &Config,
+    addresses: &[SocketAddr],
+) -> Result<(), Failure> {
+    let has_keys = || issuer.api_keys().any(|key| key.state == ApiKeyState::Active);
+    let Some(exposed) = config.exposed(addresses).filter(|_| !has_keys()) else { return Ok(()) };
     Err(Failure::new(
         Code::ConfigInvalid,
         format!(

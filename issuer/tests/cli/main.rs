@@ -4,6 +4,7 @@
 
 mod carrying;
 mod keys;
+mod revoking;
 mod rig;
 mod selling;
 mod state;

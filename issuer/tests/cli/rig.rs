@@ -67,14 +67,27 @@ impl Issuer {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.program();
+        command.args(args).arg("--json");
+        command
+    }
+
+    fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_leasehold-issuer"));
-        command.args(args).arg("--json").stdin(Stdio::null());
+        command.stdin(Stdio::null());
         command.env("LEASEHOLD_ISSUER_DATA", self.data()).env("LEASEHOLD_PASSPHRASE_FILE", &self.passphrase);
         command
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
+    }
+
+    /// What people read of a command that does its work.
+    pub(crate) fn words(&self, args: &[&str]) -> String {
+        let output = self.program().args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// The answer of a command that does its work.

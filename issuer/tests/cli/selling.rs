@@ -50,6 +50,9 @@ fn refusals_have_the_exit_codes_of_the_table() {
             4,
             "CLOCK_IMPLAUSIBLE",
         ),
+        (vec!["node", "register", "--account", "ACME", "--name", "plant"], 73, "ALREADY_EXISTS"),
+        (vec!["audit", "query", "--kind", "bogus"], 65, "INVALID_REQUEST"),
+        (vec!["api-key", "create", "--name", "K", "--role", "king"], 64, "USAGE"),
         (vec!["account", "sing"], 64, "USAGE"),
         (vec!["init", "--kdf-cost", "99"], 64, "USAGE"),
         (vec!["inspect", "/nonexistent"], 66, "NOT_FOUND"),
@@ -115,6 +118,60 @@ fn dates_are_meant_where_the_account_is() {
     assert_eq!(issuer.json(&["grant", "show", id])["pool_id"], grant["pool_id"]);
     let listed = issuer.json(&["grant", "list", "--account", "Tokyo"]);
     assert_eq!(listed["grants"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn an_allocation_ends_on_a_date_where_it_is_meant() {
+    let issuer = Issuer::sold(1);
+    let until = ["allocation", "create", "--pool", "CAD", "--node", "plant", "--seats", "1", "--until"];
+    let zone = ["2027-06-01", "--timezone", "Asia/Tokyo", "--movable"];
+    let row = issuer.json(&[&until[..], &zone].concat());
+    assert_eq!(row["not_after"], "2027-05-31T15:00:00.000Z");
+    issuer.refused(&[&until[..], &["2027-06-01"]].concat(), 64, "USAGE");
+}
+
+#[test]
+fn a_shrink_that_waits_is_seen_in_the_list() {
+    let issuer = Issuer::sold(40);
+    let waits = ["allocation", "create", "--pool", "CAD", "--node", "plant", "--seats", "20", "--movable"];
+    let row = issuer.json(&waits);
+    issuer.bundle(&issuer.request(50));
+    let id = row["allocation_id"].as_str().unwrap();
+    issuer.json(&["allocation", "shrink", id, "--seats", "5"]);
+    let list = issuer.words(&["allocation", "list"]);
+    assert!(list.contains("carried") && list.contains("shrinking to 5"), "{list}");
+}
+
+#[test]
+fn the_next_step_is_the_one_of_the_nodes_class() {
+    let issuer = Issuer::sold(1);
+    let register = |name: &str, class: &str| {
+        issuer.words(&["node", "register", "--account", "ACME", "--name", name, "--class", class])
+    };
+    let allocate =
+        |node: &str| issuer.words(&["allocation", "create", "--pool", "CAD", "--node", node, "--seats", "1"]);
+    for (name, class, next, then) in [
+        (
+            "lab",
+            "online",
+            "next: leasehold-node enroll --issuer https://HOST:PORT --join LH",
+            "enroll --issuer",
+        ),
+        ("den", "air-gapped", "next: leasehold-node request --join LH", "bundle create --request"),
+    ] {
+        let registered = register(name, class);
+        assert!(registered.to_uppercase().contains(&next.to_uppercase()), "{registered}");
+        let allocated = allocate(name);
+        assert!(allocated.contains(then), "{allocated}");
+    }
+}
+
+#[test]
+fn the_roles_are_named_in_the_help() {
+    let help = Issuer::place().words(&["api-key", "create", "--help"]);
+    for role in ["owner", "catalog_admin", "sales_ops", "support_agent", "customer_viewer"] {
+        assert!(help.contains(role), "{role}: {help}");
+    }
 }
 
 #[test]

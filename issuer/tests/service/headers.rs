@@ -32,6 +32,8 @@ fn bodies_are_strict_bounded_and_refused_as_problems() {
     assert!(refusal["detail"].as_str().unwrap().contains("`nmae`"), "{refusal}");
     service.ask(&create(json!({"name": 7}))).refused(400, "INVALID_REQUEST");
     service.ask(&create(json!({"name": "A", "timezone": "Mars/Olympus"}))).refused(400, "INVALID_REQUEST");
+    let list = service.ask(&create(json!(["A", null, null, null, []]))).refused(400, "INVALID_REQUEST");
+    assert_eq!(list["detail"], "the body is not a JSON object");
     let text = Ask::send("/v1/accounts", b"{}".to_vec()).by(&secret).once("two");
     service.ask(&text).refused(415, "UNSUPPORTED_MEDIA_TYPE");
     let unlimited = json!({"account": "A", "product": "B", "seats": {"unlimited": false},

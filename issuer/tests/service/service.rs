@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -47,7 +47,11 @@ impl Service {
 
     pub(crate) fn start_with(issuer: &Issuer, args: &[&str]) -> Self {
         let serve = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
-        let mut command = issuer.command(&serve);
+        Self::spawn(issuer, &mut issuer.command(&serve))
+    }
+
+    /// Runs a command that serves.
+    pub(crate) fn spawn(issuer: &Issuer, command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let ready = first_line(child.stdout.as_mut().unwrap());
         assert!(ready.starts_with("ready https://127.0.0.1:"), "{ready:?}");

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Output;
 
 use crate::issuer::{Issuer, text};
-use crate::service::{Service, api_key, key_file, remote};
+use crate::service::{Ask, Service, api_key, key_file, remote};
 
 fn said(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -108,4 +108,41 @@ fn an_issuer_elsewhere_must_be_the_pinned_one() {
     issuer.json(&[&there[..], &["--pin", &service.pin]].concat());
     service.kill();
     issuer.refused(&[&there[..], &["--pin", &wrong]].concat(), 5, "UNREACHABLE");
+}
+
+#[test]
+fn what_needs_the_state_is_refused_for_an_issuer_elsewhere() {
+    let issuer = Issuer::new();
+    let secret = api_key(&issuer, "owner", None);
+    let service = Service::start(&issuer);
+    for verb in ["init", "serve", "doctor", "validate"] {
+        assert_eq!(remote(&issuer, &service, &secret, &[verb]).status.code(), Some(64), "{verb}");
+    }
+}
+
+#[test]
+fn a_key_that_opens_nothing_is_explained_in_words_of_the_command_line() {
+    let issuer = Issuer::new();
+    api_key(&issuer, "owner", None);
+    let service = Service::start(&issuer);
+    let (exit, _, said) = said(&remote(&issuer, &service, "lk_live_nothing", &["status"]));
+    assert!(exit == Some(2) && said.contains("give --key-file the secret"), "{said}");
+}
+
+#[test]
+fn an_account_goes_by_what_another_system_calls_it() {
+    let issuer = Issuer::sold(1);
+    let external = ["account", "create", "--name", "EMCA", "--external", "erp:acct_4821"];
+    let account = issuer.json(&external);
+    let grant = ["grant", "create", "--account", "erp:acct_4821", "--product", "CAD", "--seats", "5"];
+    let year = ["--from", "2026-06-01T00:00:00Z", "--to", "2099-06-01T00:00:00Z"];
+    let grant = issuer.json(&[&grant[..], &year].concat());
+    assert_eq!(grant["account_id"], account["account_id"]);
+    let secret = api_key(&issuer, "owner", None);
+    let service = Service::start(&issuer);
+    let body = serde_json::json!({"account_id": "acct_4821", "product": "cad", "reason": "unpaid",
+        "effective_at": "2026-06-01T00:00:00Z"});
+    let revoke = Ask::post("/v1/entitlements/revoke", &body).by(&secret).once("revoke-1");
+    let revoked = service.ask(&revoke).done();
+    assert_eq!(revoked["grants"], serde_json::json!([grant["grant_id"]]));
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use leasehold_protocol::code::Code;
@@ -19,6 +20,26 @@ impl<'de, const MOST: u32> Deserialize<'de> for UpTo<MOST> {
         let number = i64::deserialize(deserializer)?;
         let number = u32::try_from(number).ok().filter(|number| (1..=MOST).contains(number));
         number.map(Self).ok_or_else(|| de::Error::custom(format!("it must be 1 to {MOST}")))
+    }
+}
+
+/// One TCP address or several.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "an address such as \"127.0.0.1:8443\", or a list of them")]
+pub enum Listen {
+    /// `"127.0.0.1:8443"`
+    One(SocketAddr),
+    /// `["127.0.0.1:8443", …]`
+    Several(Vec<SocketAddr>),
+}
+
+impl Listen {
+    /// All of them.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        match self {
+            Self::One(address) => std::slice::from_ref(address),
+            Self::Several(addresses) => addresses,
+        }
     }
 }
 

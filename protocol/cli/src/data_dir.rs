@@ -1,11 +1,13 @@
 //! Where a program keeps its state when nobody says.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use leasehold_protocol::code::Code;
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 
 use crate::Failure;
 
@@ -22,6 +24,18 @@ pub enum Side {
 /// `/var/lib/leasehold-…`, for others `$XDG_STATE_HOME/leasehold/…`.
 pub fn default_data_dir(side: Side) -> Result<PathBuf, Failure> {
     choose(side, Uid::effective().is_root(), &|name| std::env::var_os(name))
+}
+
+/// State that belongs to another user of this machine.
+pub fn not_owner(dir: &Path, error: &io::Error) -> Failure {
+    let owner = std::fs::metadata(dir).ok().map(|found| Uid::from_raw(found.uid()));
+    let name = owner.and_then(|uid| User::from_uid(uid).ok().flatten()).map(|user| user.name);
+    let hint = match (name, owner) {
+        (Some(name), _) => format!("run this as {name}, whose state it is: `runuser -u {name} -- COMMAND`"),
+        (None, Some(uid)) => format!("run this as the user {uid}, whose state it is"),
+        (None, None) => "run this as the user that the service runs as".to_owned(),
+    };
+    Failure::new(Code::NotFound, format!("cannot enter {}: {error}", dir.display()), hint)
 }
 
 fn choose(side: Side, root: bool, env: &dyn Fn(&str) -> Option<OsString>) -> Result<PathBuf, Failure> {
@@ -66,6 +80,16 @@ mod tests {
             Some(expected) => assert_eq!(dir.unwrap(), PathBuf::from(expected), "{env:?}"),
             None => assert_eq!(dir.unwrap_err().code(), Code::ConfigInvalid, "{env:?}"),
         }
+    }
+
+    #[test]
+    fn whose_state_it_is_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let failure = not_owner(dir.path(), &io::ErrorKind::PermissionDenied.into());
+        let owner = crate::os_user();
+        assert!(failure.problem().hint.starts_with(&format!("run this as {owner}")), "{failure:?}");
+        let nowhere = not_owner(Path::new("/nonexistent"), &io::ErrorKind::PermissionDenied.into());
+        assert_eq!(nowhere.problem().hint, "run this as the user that the service runs as");
     }
 
     #[test]

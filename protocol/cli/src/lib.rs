@@ -33,7 +33,7 @@ mod text;
 mod usage;
 
 pub use args::{GlobalArgs, MutationArgs};
-pub use data_dir::{Side, default_data_dir};
+pub use data_dir::{Side, default_data_dir, not_owner};
 pub use duration::duration;
 pub use failure::Failure;
 pub use identity::{host_name, os_user};

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use leasehold_protocol::code::Code;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -73,7 +73,7 @@ where
         if !bytes.is_empty() {
             check_media_type(&head.headers, &["application/json"])?;
         }
-        parse(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
+        parse_object(if bytes.is_empty() { b"{}" } else { &bytes }).map(Self)
     }
 }
 
@@ -104,6 +104,15 @@ fn check_media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Refusa
     let accepted = accepted.join(" or ");
     let detail = format!("the content type must be {accepted}, not {sent:?}");
     Err(Refusal::new(Code::UnsupportedMediaType, detail, format!("send it as {accepted}")))
+}
+
+/// A list would be taken for an object whose members come in order.
+fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        return parse(bytes);
+    }
+    parse::<IgnoredAny>(bytes)?;
+    Err(Refusal::new(Code::InvalidRequest, "the body is not a JSON object", "see the description of the API"))
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
@@ -160,6 +169,18 @@ mod tests {
         {
             assert_eq!(json_depth(text.as_bytes()), depth, "{text}");
         }
+    }
+
+    #[test]
+    fn only_objects_are_documents() {
+        let code = |text: &str| parse_object::<(u8,)>(text.as_bytes()).unwrap_err().0.code;
+        for text in ["[1]", " [1]", "7", "null", "\"{\"", "[]"] {
+            assert_eq!(code(text), Code::InvalidRequest, "{text}");
+        }
+        for text in ["", " ", "[1", "nonsense"] {
+            assert_eq!(code(text), Code::Malformed, "{text}");
+        }
+        assert!(parse_object::<Value>(b" \n{}").is_ok());
     }
 
     #[tokio::test]

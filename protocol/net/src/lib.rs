@@ -8,7 +8,7 @@
 //! * [`Endpoint`]: one listening socket and what it serves, under [`Bounds`], until it drains.
 //! * [`ServerTls`]: who a service is, in TLS; reloaded while it runs. [`ClientTls`]: whom a client believes.
 //! * [`Connection`]: HTTP/1.1 to an [`Address`]. [`ConnectError`] says why there is none.
-//! * [`body`], [`Refusal`], [`surround`]: what both services do with every request.
+//! * [`body`], [`Refusal`], [`surround`]: what both services do with every request. [`readiness`]: whether they can.
 
 mod activity;
 mod address;
@@ -20,6 +20,7 @@ mod listen;
 mod peer;
 mod peer_count;
 mod rate;
+mod readiness;
 mod refusal;
 mod serve;
 mod surround;
@@ -32,6 +33,7 @@ pub use connection::{Connection, ExchangeError};
 pub use listen::{ListenError, bind_tcp};
 pub use peer::{Identity, Peer, PeerAddress, Vouching};
 pub use rate::RateLimit;
+pub use readiness::{Check, readiness};
 pub use refusal::Refusal;
 pub use serve::{Bounds, Endpoint, Listener};
 pub use surround::surround;

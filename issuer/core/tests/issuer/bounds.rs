@@ -170,8 +170,8 @@ fn what_one_account_or_node_may_have_is_bounded() {
         rig.allocate("plant", 1).unwrap();
     }
     assert_eq!(rig.allocate("plant", 1).unwrap_err().code, Code::LimitExceeded);
-    for _ in 2..=limits::NODES_PER_ACCOUNT {
-        rig.node("more", NodeClass::Online);
+    for number in 2..=limits::NODES_PER_ACCOUNT {
+        rig.node(&format!("node {number}"), NodeClass::Online);
     }
     let node =
         NewNode { account: "ACME".to_owned(), name: "one".to_owned(), site: None, class: NodeClass::Online };

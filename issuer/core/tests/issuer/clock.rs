@@ -33,6 +33,8 @@ fn in_one_boot_the_wall_clock_gains_an_hour_at_most() {
         let mut rig = Rig::new();
         rig.pass(30 * DAY_MS);
         rig.now.wall_ms = rig.now.wall_ms.plus(gain_ms);
+        let checked = rig.issuer.check_clock(&rig.now).map_err(|problem| problem.code);
+        assert_eq!(checked, expected, "{gain_ms}");
         assert_eq!(write(&mut rig), expected, "{gain_ms}");
     }
 }

@@ -1,6 +1,6 @@
 //! Names are accepted wherever ids are, unless they fit several things.
 
-use leasehold_issuer_core::{Command, NewGrant, NodeClass};
+use leasehold_issuer_core::{Command, ExternalId, NewAccount, NewGrant, NewNode, NodeClass};
 use leasehold_protocol::artefact::Seats;
 use leasehold_protocol::code::Code;
 
@@ -16,6 +16,41 @@ fn an_id_and_a_name_stand_for_the_same_account() {
         rig.act(Command::CreateGrant(new)).unwrap();
     }
     assert_eq!(rig.issuer.account("ACME").unwrap().id.to_string(), id);
+}
+
+#[test]
+fn what_another_system_calls_an_account_stands_for_it() {
+    let mut rig = Rig::new();
+    let external = |system: &str, id: &str| ExternalId { system: system.to_owned(), id: id.to_owned() };
+    for (name, ids) in [
+        ("ACME", [external("erp", "4821"), external("crm", "77")]),
+        ("EMCA", [external("erp", "77"), external("crm", "EMCA")]),
+    ] {
+        let new = NewAccount { external: ids.to_vec(), ..account(name) };
+        rig.act(Command::CreateAccount(new)).unwrap();
+    }
+    for (text, name) in
+        [("erp:4821", "ACME"), ("4821", "ACME"), ("crm:77", "ACME"), ("erp:77", "EMCA"), ("EMCA", "EMCA")]
+    {
+        assert_eq!(rig.issuer.account(text).unwrap().name, name, "{text}");
+    }
+    for (text, code) in [("77", Code::Ambiguous), ("erp:78", Code::NotFound), ("crm:4821", Code::NotFound)] {
+        assert_eq!(rig.issuer.account(text).unwrap_err().code, code, "{text}");
+    }
+}
+
+#[test]
+fn a_node_has_a_name_of_its_own_within_its_account() {
+    let mut rig = Rig::with_pool(Seats::Value(5), 0, NodeClass::Online);
+    rig.account("EMCA");
+    let mut register = |account: &str, name: &str| {
+        let issued = rig.issued_join();
+        let (account, name) = (account.to_owned(), name.to_owned());
+        let node = NewNode { account, name, site: None, class: NodeClass::Online };
+        rig.act(Command::RegisterNode { node, issued }).map_err(|problem| problem.code)
+    };
+    assert_eq!(register("ACME", "plant"), Err(Code::AlreadyExists));
+    assert!(register("ACME", "Plant").is_ok() && register("EMCA", "plant").is_ok());
 }
 
 #[test]

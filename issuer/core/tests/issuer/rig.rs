@@ -149,6 +149,7 @@ impl Rig {
                         }
                     };
                     // A frame without records is a tick: refusals, too, happen at a time.
+                    assert!(facts.iter().all(|fact| What::KINDS.contains(&fact.what.kind())), "{facts:?}");
                     self.frames.push((stamp, facts));
                     return answer;
                 }

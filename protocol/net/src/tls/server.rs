@@ -141,6 +141,16 @@ fn config(shown: Arc<dyn ResolvesServerCert>, clients: Arc<dyn ClientCertVerifie
     Arc::new(config)
 }
 
+impl ServerFiles {
+    /// Whether a service could use them.
+    pub fn check(&self) -> Result<(), TlsFileError> {
+        if let Some(certificate) = &self.certificate {
+            certificate.load()?;
+        }
+        client_verifier(self).map(drop)
+    }
+}
+
 /// Asks for certificates of the authorities that the service was told; a client may do without.
 fn client_verifier(files: &ServerFiles) -> Result<Arc<dyn ClientCertVerifier>, TlsFileError> {
     let Some(path) = &files.client_ca else { return Ok(Arc::new(NoClientAuth)) };

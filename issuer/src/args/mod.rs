@@ -1,15 +1,18 @@
 //! The command line.
 
+mod grant;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use leasehold_cli::{
-    Failure, GlobalArgs, IdempotencyKey, MutationArgs, PassphraseArgs, Program, SeatCount, Tz, duration,
-    timezone,
+    Failure, GlobalArgs, IdempotencyKey, MutationArgs, PassphraseArgs, Program, SeatCount, Tz, timezone,
 };
 use leasehold_issuer_core::{Cause, Role, Source};
 
+pub(crate) use self::grant::{GrantAmendArgs, GrantCreateArgs, GrantRevokeArgs, GrantVerb};
 use crate::api::{ChangeQuery, Class, External, Format, Moment};
 use crate::backend::{Backend, ChangeHead, RemoteArgs};
 use crate::commit::Intent;
@@ -256,117 +259,6 @@ pub(crate) struct ProductCreateArgs {
 }
 
 #[derive(Subcommand, Debug)]
-pub(crate) enum GrantVerb {
-    /// Record a sale: a grant and its pool of seats
-    Create(Box<GrantCreateArgs>),
-    /// List them
-    List {
-        /// Only those of this account
-        #[arg(long)]
-        account: Option<String>,
-    },
-    /// Show one
-    Show {
-        /// Its id
-        grant: String,
-    },
-    /// Change its seats, features, end, grace or edition; leases go on
-    Amend(Box<GrantAmendArgs>),
-    /// Take it back, for good
-    Revoke(GrantRevokeArgs),
-    /// Show what was recorded of it, newest first
-    History {
-        /// Its id
-        grant: String,
-    },
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct GrantAmendArgs {
-    /// Its id
-    pub(crate) grant: String,
-    /// How many seats from now on
-    #[arg(long)]
-    pub(crate) seats: Option<SeatCount>,
-    /// A feature to add
-    #[arg(long)]
-    pub(crate) feature: Vec<String>,
-    /// A feature to take away
-    #[arg(long, value_name = "FEATURE")]
-    pub(crate) remove_feature: Vec<String>,
-    /// End (exclusive): RFC 3339, or a date
-    #[arg(long, value_name = "T")]
-    pub(crate) to: Option<Moment>,
-    /// Where a date is meant
-    #[arg(long, value_parser = timezone)]
-    pub(crate) timezone: Option<Tz>,
-    /// How long after the end it is still served
-    #[arg(long, value_name = "D", value_parser = duration)]
-    pub(crate) grace: Option<i64>,
-    /// Which edition
-    #[arg(long)]
-    pub(crate) edition: Option<String>,
-    #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct GrantRevokeArgs {
-    /// Its id
-    pub(crate) grant: String,
-    /// From when on: RFC 3339; the past means now [default: now]
-    #[arg(long, value_name = "T")]
-    pub(crate) effective_at: Option<Moment>,
-    #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct GrantCreateArgs {
-    /// Who bought
-    #[arg(long)]
-    pub(crate) account: String,
-    /// What: id or SKU
-    #[arg(long)]
-    pub(crate) product: String,
-    /// Which edition
-    #[arg(long)]
-    pub(crate) edition: Option<String>,
-    /// How many seats, or `unlimited`
-    #[arg(long)]
-    pub(crate) seats: SeatCount,
-    /// Seats beyond them, to be paid when used
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) overdraft: u32,
-    /// Begin: RFC 3339, or a date
-    #[arg(long, value_name = "T")]
-    pub(crate) from: Moment,
-    /// End (exclusive): RFC 3339, or a date
-    #[arg(long, value_name = "T")]
-    pub(crate) to: Moment,
-    /// Where dates are meant [default: the account's]
-    #[arg(long, value_parser = timezone)]
-    pub(crate) timezone: Option<Tz>,
-    /// A feature that is included; without any, the bare product
-    #[arg(long)]
-    pub(crate) feature: Vec<String>,
-    /// How long after the end it is still served
-    #[arg(long, value_name = "D", default_value = "0", value_parser = duration)]
-    pub(crate) grace: i64,
-    /// An environment it may be used in [default: any]
-    #[arg(long)]
-    pub(crate) environment: Vec<String>,
-    /// A region it may be used in [default: any]
-    #[arg(long)]
-    pub(crate) region: Vec<String>,
-    /// Longest lease of a seat, up to 24h [default: 15m]
-    #[arg(long, value_name = "D", value_parser = duration)]
-    pub(crate) max_ttl: Option<i64>,
-    #[command(flatten)]
-    pub(crate) change: ChangeArgs,
-}
-
-#[derive(Subcommand, Debug)]
 pub(crate) enum PoolVerb {
     /// List them
     List,
@@ -441,9 +333,12 @@ pub(crate) struct AllocationCreateArgs {
     /// How many seats
     #[arg(long)]
     pub(crate) seats: SeatCount,
-    /// Its end, cut to what the grant allows [default: that]
+    /// Its end, cut to what the grant allows: RFC 3339, or a date [default: that]
     #[arg(long, value_name = "T")]
     pub(crate) until: Option<Moment>,
+    /// Where a date is meant [default: the account's]
+    #[arg(long, value_parser = timezone)]
+    pub(crate) timezone: Option<Tz>,
     /// To the grant's end; needs no contact
     #[arg(long, conflicts_with = "elastic")]
     pub(crate) base: bool,
@@ -565,7 +460,7 @@ pub(crate) struct ApiKeyCreateArgs {
     #[arg(long)]
     pub(crate) name: String,
     /// What it may do
-    #[arg(long, value_parser = role)]
+    #[arg(long, value_parser = roles())]
     pub(crate) role: Role,
     /// The account that it sees, and those below; for resellers and customers
     #[arg(long)]
@@ -587,9 +482,11 @@ fn kdf_cost(text: &str) -> Result<u8, String> {
     text.parse().ok().filter(|cost| KDF_COST.contains(cost)).ok_or_else(refused)
 }
 
-fn role(text: &str) -> Result<Role, String> {
-    let names = || Role::ALL.map(Role::name).join(", ");
-    Role::ALL.into_iter().find(|role| role.name() == text).ok_or_else(|| format!("the roles are {}", names()))
+/// Named in the help.
+fn roles() -> impl TypedValueParser<Value = Role> {
+    let named = |name: String| Role::ALL.into_iter().find(|role| role.name() == name);
+    PossibleValuesParser::new(Role::ALL.map(Role::name))
+        .try_map(move |name| named(name).ok_or("no such role"))
 }
 
 fn external(text: &str) -> Result<External, String> {
