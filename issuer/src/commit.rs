@@ -3,17 +3,21 @@
 //! The order is the law: nothing that follows from a frame leaves before its one sync has returned. After a frame in
 //! which nothing was recorded the state in memory is again that of the journal.
 
+use std::collections::BTreeSet;
+
 use leasehold_cli::Failure;
 use leasehold_issuer_core::{
     Cause, ClockBefore, Command, Effect, Effects, Fact, Input, Issuer, Preview, Reply, ReplyTo,
 };
 use leasehold_journal::{Draft, JournalError};
 use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::AccountId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::{ClockReading, Stamp};
 use tokio::sync::oneshot;
 
+use crate::audit_record::account_of;
 use crate::entropy::entropy;
 use crate::keyring::Keyring;
 use crate::store::Store;
@@ -120,6 +124,11 @@ impl<'a> Commit<'a> {
     /// No more orders fit: the next one begins a new frame.
     pub(crate) const fn is_full(&self) -> bool {
         self.waiting.len() >= limits::FRAME_ORDERS || self.record_bytes >= limits::FRAME_BYTES_SOFT
+    }
+
+    /// Whom the records of the frame concern.
+    pub(crate) fn accounts(&self) -> BTreeSet<AccountId> {
+        self.facts.iter().filter_map(|fact| account_of(&fact.what)).collect()
     }
 
     /// The clock fields of the frame.
@@ -268,7 +277,7 @@ fn read_only() -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use leasehold_cli::PassphraseArgs;
     use leasehold_issuer_core::{NewAccount, NewProduct, RootPlan, Source};
     use leasehold_protocol::envelope::{Mode, Realm, RealmId, seal};
@@ -279,10 +288,14 @@ mod tests {
     use crate::state_dir::StateDir;
 
     /// An issuer in a directory of its own.
-    fn issuer(place: &tempfile::TempDir) -> Store {
+    pub(crate) fn issuer(place: &tempfile::TempDir) -> Store {
         let dir = StateDir::new(place.path().to_owned());
-        let mut store = Store::create(&dir, &PassphraseArgs::default(), RealmId([3; 16])).unwrap();
+        let file = place.path().join("passphrase");
+        std::fs::write(&file, "correct horse").unwrap();
+        let passphrase = PassphraseArgs { passphrase_file: Some(file) };
+        let mut store = Store::create(&dir, &passphrase, RealmId([3; 16])).unwrap();
         let keys = Keys::generate().unwrap();
+        keys.store(&dir.keys(), &passphrase.existing().unwrap(), 10).unwrap();
         let realm = Realm { id: store.realm(), mode: Mode::Live };
         let plan = RootPlan {
             realm: realm.id,
@@ -306,7 +319,7 @@ mod tests {
         Cause { actor: "a".to_owned(), source, reason: None, idempotency: None, accept_time: None }
     }
 
-    fn account(name: &str) -> Command {
+    pub(crate) fn account(name: &str) -> Command {
         let (parent, region, timezone) = (None, None, None);
         Command::CreateAccount(NewAccount {
             name: name.to_owned(),
@@ -321,7 +334,7 @@ mod tests {
         Command::CreateProduct(NewProduct { sku: sku.to_owned(), features: Vec::new() })
     }
 
-    fn order(command: Command, intent: Intent) -> Order {
+    pub(crate) fn order(command: Command, intent: Intent) -> Order {
         Order { cause: cause(), intent, plan: Box::new(|_| Ok(Planned::Command(command))) }
     }
 

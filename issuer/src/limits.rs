@@ -35,6 +35,10 @@ pub(crate) const IDEMPOTENCY_KEY_BYTES: usize = 255;
 pub(crate) const ANSWER_BYTES: usize = 1024 * 1024 * 1024;
 /// Requests that read the whole journal at once; more wait.
 pub(crate) const JOURNAL_READERS: usize = 2;
+/// For the turn of such a request; then it is `OVERLOADED`.
+pub(crate) const JOURNAL_TURN: Duration = Duration::from_secs(5);
+/// For an export, however slowly it is taken; then it breaks off.
+pub(crate) const EXPORT: Duration = Duration::from_mins(10);
 /// How long a command waits for another process.
 pub(crate) const DAEMON_TIMEOUT: Duration = Duration::from_mins(5);
 /// Bytes of a file with the secret of an API key.
@@ -51,6 +55,10 @@ pub(crate) const ABANDON: Duration = Duration::from_secs(1);
 pub(crate) const HEAD_WAIT: Duration = Duration::from_secs(30);
 /// Sealed heads that are kept.
 pub(crate) const KEPT_HEADS: usize = 10_000;
+/// Requests that wait for a head; one more is `OVERLOADED`. The other connections are for whoever does not wait.
+pub(crate) const HEAD_WAITERS: usize = 10_000;
+/// At so many followed accounts those that nobody follows any more are forgotten.
+pub(crate) const FOLLOWED_ACCOUNTS: usize = 2 * HEAD_WAITERS;
 
 /// `doctor` warns this long before the trust root ends.
 pub(crate) const ROOT_NOTICE_MS: i64 = 180 * 86_400_000;

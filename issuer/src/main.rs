@@ -9,6 +9,7 @@ mod args;
 mod audit_check;
 mod audit_record;
 mod backend;
+mod changes;
 mod commands;
 mod commit;
 mod context;

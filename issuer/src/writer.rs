@@ -11,12 +11,14 @@ use leasehold_issuer_core::Issuer;
 use leasehold_journal::Tail;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::event_id::EventId;
+use leasehold_protocol::ids::AccountId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::{ClockReading, Stamp};
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{oneshot, watch};
 
+use crate::changes::Changes;
 use crate::commit::{Asker, Commit, Order, Outcome, read_clock};
 use crate::keyring::Keyring;
 use crate::store::Store;
@@ -27,6 +29,7 @@ use crate::{journal, limits};
 pub(crate) struct Writer {
     inbox: SyncSender<Job>,
     revision: watch::Receiver<Seq>,
+    changes: Changes,
     ending: Ending,
 }
 
@@ -66,10 +69,11 @@ impl Writer {
     pub(crate) fn spawn(store: Store, ending: Ending) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (inbox, jobs) = sync_channel(limits::INBOX);
         let (told, revision) = watch::channel(store.tail().next_seq.previous());
-        let writer = WriterLoop { store, jobs, told, watchdog: Watchdog::new() };
+        let changes = Changes::default();
+        let writer = WriterLoop { store, jobs, told, changes: changes.clone(), watchdog: Watchdog::new() };
         let thread =
             thread::Builder::new().name("writer".into()).spawn(move || run_or_die(writer, ending))?;
-        Ok((Self { inbox, revision, ending }, thread))
+        Ok((Self { inbox, revision, changes, ending }, thread))
     }
 
     /// Has an order decided, and waits until what follows from it is durable.
@@ -99,9 +103,9 @@ impl Writer {
         *self.revision.borrow()
     }
 
-    /// Follows the last durable record.
-    pub(crate) fn revisions(&self) -> watch::Receiver<Seq> {
-        self.revision.clone()
+    /// Follows the durable records of an account.
+    pub(crate) fn follow(&self, account: AccountId) -> watch::Receiver<Seq> {
+        self.changes.follow(account, || self.revision())
     }
 
     async fn wait_for<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Problem> {
@@ -160,6 +164,7 @@ struct WriterLoop {
     store: Store,
     jobs: Receiver<Job>,
     told: watch::Sender<Seq>,
+    changes: Changes,
     watchdog: Watchdog,
 }
 
@@ -194,10 +199,14 @@ impl WriterLoop {
             }
             next = if commit.is_full() { None } else { self.jobs.try_recv().ok() };
         }
-        let told = &self.told;
+        let (told, changes, concerned) = (&self.told, &self.changes, commit.accounts());
         let show = |store: &mut Store| {
             let tail = store.tail();
-            told.send_replace(tail.next_seq.previous());
+            let last = tail.next_seq.previous();
+            told.send_replace(last);
+            for account in concerned {
+                changes.recorded(account, last);
+            }
             let Store { issuer, keyring, syncs, .. } = store;
             for look in looks {
                 look(&mut Durable { issuer, keyring, now: &now, stamp: &stamp, tail, syncs });
@@ -214,7 +223,7 @@ mod tests {
     fn writer(jobs: usize, ending: Ending) -> (Writer, Receiver<Job>) {
         let (inbox, jobs) = sync_channel(jobs);
         let (_told, revision) = watch::channel(Seq::NONE);
-        (Writer { inbox, revision, ending }, jobs)
+        (Writer { inbox, revision, changes: Changes::default(), ending }, jobs)
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
@@ -12,14 +13,12 @@ use leasehold_issuer_core::{Cause, Command, Freed, ReceiptTaken, Source, What};
 use leasehold_net::Refusal;
 use leasehold_net::body::ArtefactBody;
 use leasehold_protocol::armour::unarmour;
-use leasehold_protocol::artefact::Head;
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::{AccountId, AllocationId, NodeId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::open_receipt;
 use leasehold_protocol::slots::SlotSet;
-use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
@@ -34,7 +33,7 @@ use super::change::Change;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
 use super::timestamp::Timestamp;
-use crate::commit::{Done, Intent, Order, Planned, Turn};
+use crate::commit::{Done, Intent, Turn};
 use crate::limits;
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
@@ -66,7 +65,7 @@ async fn exchange(
     ArtefactBody(request): ArtefactBody,
 ) -> Result<Response, Refusal> {
     let (_, issued) = bundle::answer(&service, by_node(), &request).await?;
-    Ok(artefact(issued.envelope.0))
+    Ok(artefact(issued.envelope.0.into()))
 }
 
 /// Which head the caller has, and how long it waits for another
@@ -74,7 +73,7 @@ async fn exchange(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct HeadQuery {
-    /// Wait so long for a head that is not the one of `If-None-Match`, 30 000 at most.
+    /// Wait so long for a head that is later than the one of `If-None-Match`, 30 000 at most.
     #[serde(default)]
     wait_ms: u64,
 }
@@ -83,7 +82,7 @@ struct HeadQuery {
 #[utoipa::path(get, path = "/v1/accounts/{account}/head", tag = "nodes", operation_id = "fetch_head", security(()),
     params(("account" = String, Path, description = "Its id"), HeadQuery),
     responses((status = OK, body = Vec<u8>, content_type = "application/octet-stream"),
-        (status = NOT_MODIFIED, description = "It is still the head of If-None-Match"), Refusals))]
+        (status = NOT_MODIFIED, description = "It is not later than the head of If-None-Match"), Refusals))]
 async fn head(
     State(service): State<Service>,
     account: Result<Path<String>, PathRejection>,
@@ -92,35 +91,39 @@ async fn head(
 ) -> Result<Response, Refusal> {
     let wait = Duration::from_millis(strict(query)?.wait_ms).min(limits::HEAD_WAIT);
     let account = account_id(&named(account)?)?;
-    let known = headers.get(IF_NONE_MATCH).and_then(|sent| sent.to_str().ok()).map(str::to_owned);
+    let known = known_version(&headers);
     let until = Instant::now() + wait;
-    let (mut revisions, mut phase) = (service.writer.revisions(), service.phase.clone());
+    let (mut changes, mut phase) = (service.writer.follow(account), service.phase.clone());
+    let mut waiting = None;
     loop {
-        revisions.borrow_and_update();
-        let (current, now_ms) = current_head(&service, account).await?;
-        let tag = format!("\"{}\"", current.version);
-        let tag = HeaderValue::from_str(&tag).expect("digits in quotes are a header value");
-        if known.as_deref().is_none_or(|known| known.as_bytes() != tag.as_bytes()) {
-            let mut response = artefact(sealed(&service, current).await?);
+        let as_of = *changes.borrow_and_update();
+        let current = service.heads.current(&service.writer, account, as_of).await?;
+        let tag = HeaderValue::from_str(&format!("\"{}\"", current.version))
+            .expect("digits in quotes are a header value");
+        // A node may know a later head, of its own bundle: the standing one tells it nothing new.
+        if known.is_none_or(|known| known < current.version) {
+            let mut response = artefact(current.envelope);
             response.headers_mut().insert(ETAG, tag);
             return Ok(response);
         }
-        if until <= Instant::now() {
+        if until <= Instant::now() || !service.is_serving() {
             return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
         }
-        // A revocation may become effective without anybody doing anything.
-        let scheduled = current.scheduled.iter().map(|entry| entry.effective_at.since(now_ms)).min();
-        let scheduled = scheduled.map_or(wait, |ms| Duration::from_millis(ms.max(1).unsigned_abs()));
-        let wake = until.min(Instant::now() + scheduled);
+        if waiting.is_none() {
+            waiting = Some(service.heads.wait()?);
+        }
         // Whether it is time, a change, or the end of the service: look again.
         tokio::select! {
-            _ = tokio::time::timeout_at(wake, revisions.changed()) => {}
+            _ = tokio::time::timeout_at(until.min(current.until), changes.changed()) => {}
             _ = phase.changed() => {}
         }
-        if !service.is_serving() {
-            return Ok((StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response());
-        }
     }
+}
+
+/// The version of the head that a node has, by `If-None-Match`.
+fn known_version(headers: &HeaderMap) -> Option<u64> {
+    let tag = headers.get(IF_NONE_MATCH)?.to_str().ok()?.trim();
+    tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 fn account_id(text: &str) -> Result<AccountId, Problem> {
@@ -133,42 +136,6 @@ fn no_account(text: &str) -> Problem {
         format!("there is no account {text:?}"),
         "ask with the id in the node's bundle",
     )
-}
-
-/// The standing head, replaced first if it is due; and the time of that word.
-async fn current_head(service: &Service, account: AccountId) -> Result<(Head, UnixMs), Problem> {
-    let standing = service.writer.look(move |durable| {
-        let standing = durable.issuer.standing_head(durable.now, account)?;
-        let head = standing.head.filter(|_| !standing.due).cloned();
-        Ok::<_, Problem>((head, durable.now.wall_ms))
-    });
-    if let (Some(head), now) = standing.await?? {
-        return Ok((head, now));
-    }
-    let order = move |_: &mut Turn<'_>| Ok(Planned::Command(Command::IssueHead { account }));
-    let done =
-        service.writer.ask(Order { cause: cause(), intent: Intent::Do, plan: Box::new(order) }).await?;
-    let head = match &done.fact.what {
-        What::HeadIssued(head) => (**head).clone(),
-        // A bundle brought it into the world meanwhile.
-        What::BundleIssued(issued) => issued.head.clone(),
-        _ => return Err(odd_fact()),
-    };
-    Ok((head, done.fact.meta.recorded_at))
-}
-
-/// The bytes of a head: signed once, then the same for everybody.
-async fn sealed(service: &Service, head: Head) -> Result<Vec<u8>, Problem> {
-    if let Some(bytes) = service.heads.find(&head) {
-        return Ok(bytes);
-    }
-    let heads = service.heads.clone();
-    let seal = service.writer.look(move |durable| {
-        let bytes = bundle::seal_head(durable, &head)?;
-        heads.keep(head, bytes.clone());
-        Ok(bytes)
-    });
-    seal.await?
 }
 
 /// A receipt that was taken.
@@ -247,7 +214,8 @@ fn by_node() -> Change {
     Change { caller: Caller::everything(), cause: cause(), intent: Intent::Do }
 }
 
-fn cause() -> Cause {
+/// Nodes ask without a name.
+pub(super) fn cause() -> Cause {
     Cause {
         actor: "node".to_owned(),
         source: Source { system: "node".to_owned(), reference: None },
@@ -257,6 +225,6 @@ fn cause() -> Cause {
     }
 }
 
-fn artefact(envelope: Vec<u8>) -> Response {
+fn artefact(envelope: Bytes) -> Response {
     ([(CONTENT_TYPE, "application/octet-stream")], envelope).into_response()
 }

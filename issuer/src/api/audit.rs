@@ -18,7 +18,7 @@ use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -168,8 +168,12 @@ async fn export(
     let ExportQuery { format, actor, account, kind, since, until, min_revision: _ } = strict(query)?;
     let filter = Filter::new(&service, &caller, (actor, account, kind), (since, until)).await?;
     let (sender, body) = Channel::<Bytes, ExportBroken>::new(16);
-    let (dir, turn) = (service.dir.clone(), service.journal_turn().await);
-    tokio::task::spawn_blocking(move || send(&dir, &filter, format, sender, &turn));
+    let (dir, turn) = (service.dir.clone(), service.journal_turn().await?);
+    let until = Instant::now() + limits::EXPORT;
+    tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        send(&dir, &filter, format, sender, until);
+    });
     let (media_type, name) = match format {
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"audit.ndjson\""),
         Format::Csv => ("text/csv; charset=utf-8; header=present", "attachment; filename=\"audit.csv\""),
@@ -248,18 +252,23 @@ pub(super) fn each(
 #[error("{0}")]
 struct ExportBroken(Problem);
 
-/// Sends an export while it is read, as fast as it is taken.
+/// Sends an export while it is read, as fast as it is taken and no longer than `until`.
 fn send(
     dir: &StateDir,
     filter: &Filter,
     format: Format,
     mut sender: Sender<Bytes, ExportBroken>,
-    _turn: &OwnedSemaphorePermit,
+    until: Instant,
 ) {
     let runtime = Handle::current();
     let mut push = |line: String| {
-        let gone = || Problem::new(Code::Unreachable, "nobody takes the export any more", "ask for it again");
-        runtime.block_on(sender.send_data(Bytes::from(line))).map_err(|_| gone())
+        let gone = |detail: &str| Problem::new(Code::Unreachable, detail, "ask for it again");
+        let send = sender.send_data(Bytes::from(line));
+        match runtime.block_on(async { tokio::time::timeout_at(until, send).await }) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(gone("nobody takes the export any more")),
+            Err(_) => Err(gone("the export is taken too slowly")),
+        }
     };
     let head = match format {
         Format::Ndjson => Ok(()),
@@ -277,5 +286,30 @@ fn send(
         tracing::debug!(code = %problem.code, detail = %problem.detail, "an audit export broke off");
         // A body that is cut must not look whole.
         sender.abort(ExportBroken(problem));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::tests::{account, issuer, order};
+    use crate::commit::{Intent, carry_out};
+
+    #[tokio::test]
+    async fn an_export_that_nobody_takes_ends() {
+        let place = tempfile::tempdir().unwrap();
+        let mut store = issuer(&place);
+        for _ in 0..20 {
+            let order = order(account("A"), Intent::Do);
+            carry_out(&mut store, order.cause, order.intent, order.plan).unwrap();
+        }
+        let filter =
+            Filter { actor: None, account: None, kind: None, since: UnixMs::MIN, until: UnixMs::MAX };
+        let (sender, body) = Channel::<Bytes, ExportBroken>::new(1);
+        let (dir, until) = (store.dir.clone(), Instant::now() + std::time::Duration::from_millis(50));
+        let sent = tokio::task::spawn_blocking(move || send(&dir, &filter, Format::Csv, sender, until));
+        tokio::time::timeout(std::time::Duration::from_secs(10), sent).await.unwrap().unwrap();
+        let broken = http_body_util::BodyExt::collect(body).await.unwrap_err();
+        assert_eq!(broken.0.code, Code::Unreachable, "a body that is cut does not look whole");
     }
 }

@@ -196,7 +196,7 @@ impl Service {
         T: Send + 'static,
         F: FnOnce(&StateDir) -> Result<T, Problem> + Send + 'static,
     {
-        let (dir, turn) = (self.dir.clone(), self.journal_turn().await);
+        let (dir, turn) = (self.dir.clone(), self.journal_turn().await?);
         let read = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             read(&dir)
@@ -205,10 +205,17 @@ impl Service {
             .map_err(|panic| Problem::new(Code::Internal, panic.to_string(), "report this, with the log"))?
     }
 
-    /// Waits until few enough read the journal.
-    async fn journal_turn(&self) -> OwnedSemaphorePermit {
-        let readers = Arc::clone(&self.journal_readers);
-        readers.acquire_owned().await.expect("the semaphore is never closed")
+    /// Waits until few enough read the journal, but not for long: others may read slowly.
+    async fn journal_turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let turn = Arc::clone(&self.journal_readers).acquire_owned();
+        match tokio::time::timeout(limits::JOURNAL_TURN, turn).await {
+            Ok(turn) => Ok(turn.expect("the semaphore is never closed")),
+            Err(_) => Err(Problem::new(
+                Code::Overloaded,
+                "too many requests read the whole journal already",
+                "send the same request again soon",
+            )),
+        }
     }
 }
 
@@ -224,4 +231,28 @@ async fn unknown_route() -> Refusal {
 
 async fn unknown_method() -> Refusal {
     Refusal::new(Code::MethodNotAllowed, "this path does not know this method", "see /openapi.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::tests::issuer;
+    use crate::writer::Ending;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_long_for_the_journal_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let store = issuer(&place);
+        let dir = store.dir.clone();
+        let (writer, _thread) = Writer::spawn(store, Ending::Writer).unwrap();
+        let (_phase, phases) = watch::channel(Phase::Serving);
+        let service = Service::new(writer, dir, PageKey::new([0; 32]), Rates::NONE, phases);
+        let mut turns = Vec::new();
+        for _ in 0..limits::JOURNAL_READERS {
+            turns.push(service.journal_turn().await.unwrap());
+        }
+        assert_eq!(service.journal_turn().await.unwrap_err().code, Code::Overloaded);
+        turns.pop();
+        turns.push(service.journal_turn().await.unwrap());
+    }
 }

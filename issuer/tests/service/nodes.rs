@@ -67,6 +67,31 @@ fn a_head_stands_until_something_changes_and_whoever_waits_hears_of_it() {
 }
 
 #[test]
+fn a_node_with_a_later_head_of_its_own_hears_of_later_ones_only() {
+    let issuer = Issuer::sold(40);
+    let node = ["node", "register", "--account", "ACME", "--name", "ship", "--class", "intermittent"];
+    let node = issuer.json(&node);
+    let service = Service::start(&issuer);
+    let account = issuer.json(&["account", "show", "ACME"])["account_id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/accounts/{account}/head");
+    let standing = service.ask(&Ask::get(&path));
+    let join = Some(node["join_code"].as_str().unwrap().parse().unwrap());
+    let own = issuer.open(&issuer.bundle(&issuer.request_with(60, join))).head.version;
+    let tag = format!("\"{own}\"");
+    assert_ne!(standing.header("etag"), Some(tag.as_str()));
+    let same = service.ask(&Ask::get(&path).with("if-none-match", &tag));
+    assert_eq!((same.status.as_u16(), same.header("etag")), (304, standing.header("etag")));
+    issuer.json(&["allocation", "create", "--pool", "CAD", "--node", "ship", "--seats", "1"]);
+    let later = service.ask(&Ask::get(&path).with("if-none-match", &tag));
+    assert_eq!(later.status, 200);
+    let version: u64 = later.header("etag").unwrap().trim_matches('"').parse().unwrap();
+    assert!(own < version);
+    for odd in ["*", "\"x\"", "W/\"1\""] {
+        assert_eq!(service.ask(&Ask::get(&path).with("if-none-match", odd)).status, 200, "{odd}");
+    }
+}
+
+#[test]
 fn a_waiting_node_does_not_hold_the_end_up() {
     let issuer = Issuer::sold(40);
     let service = Service::start(&issuer);
