@@ -32,6 +32,11 @@ impl Bench {
         Ok(Self { scale, generator, vendor, hello, crowd: LazyCrowd::default(), dir })
     }
 
+    /// The measured disk.
+    pub(crate) fn disk(&self) -> &Path {
+        self.dir.path().parent().unwrap_or_else(|| self.dir.path())
+    }
+
     /// A file on the measured disk.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)

@@ -57,6 +57,13 @@ pub(crate) enum Part {
         /// The Unix socket
         socket: PathBuf,
     },
+    /// Serve leases out of `SQLite`
+    #[cfg(feature = "peers")]
+    #[command(hide = true)]
+    Sqlite {
+        /// Where its socket and its database lie
+        dir: PathBuf,
+    },
 }
 
 /// A row of the table of targets.
@@ -64,6 +71,8 @@ pub(crate) enum Part {
 pub(crate) enum Number {
     /// Checkout and release, durable
     P1,
+    /// The same against other stores
+    P2,
     /// Latency of a durable checkout
     P3,
     /// Large pools and many live leases
@@ -106,8 +115,13 @@ impl BenchArgs {
 
     /// What was asked for, in order. Peers are measured only where they are asked for.
     pub(crate) fn numbers(&self) -> Vec<Number> {
-        let mut numbers =
-            if self.numbers.is_empty() { Number::value_variants().to_vec() } else { self.numbers.clone() };
+        let mut numbers = self.numbers.clone();
+        if numbers.is_empty() {
+            numbers.extend(Number::value_variants().iter().filter(|number| **number != Number::P2));
+        }
+        if self.peers {
+            numbers.push(Number::P2);
+        }
         numbers.sort_unstable();
         numbers.dedup();
         numbers

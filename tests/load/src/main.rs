@@ -11,7 +11,7 @@
 //! verified up to the vendor's root. No absolute figure is a target where a ratio can be one, and no pause is made before
 //! an answer is used to make a server look faster than its clients find it.
 //!
-//! * `drive`: the load generator. `setup`: what is measured. `limit`: what it is measured against.
+//! * `drive`: the load generator. `setup`: what is measured. `limit`, `peer`: what it is measured against.
 //! * `scenario`: a file for each number of the table of targets. `contest`: rounds in turn, medians.
 //! * `report`: rows, verdicts, and their three forms.
 
@@ -21,6 +21,7 @@ mod cli;
 mod contest;
 mod drive;
 mod limit;
+mod peer;
 mod process;
 mod report;
 mod scenario;
@@ -40,6 +41,8 @@ fn main() -> Result<()> {
     let cli = Cli::parse();
     match cli.part {
         Some(Part::Hello { socket }) => limit::hello::serve(&socket),
+        #[cfg(feature = "peers")]
+        Some(Part::Sqlite { dir }) => peer::sqlite::serve(&dir),
         None => measure(&cli.bench),
     }
 }

@@ -14,34 +14,62 @@ pub(crate) type CpuTime = Duration;
 
 /// A process as the kernel accounts for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Process(u32);
+pub(crate) struct Process {
+    id: u32,
+    /// Whether the time of its living children is its own, too.
+    family: bool,
+}
 
 impl Process {
     pub(crate) fn own() -> Self {
-        Self(std::process::id())
+        Self { id: std::process::id(), family: false }
     }
 
     /// User and system time, to the kernel's tick of usually 10 ms.
     pub(crate) fn cpu_time(self) -> Result<CpuTime> {
-        let path = format!("/proc/{}/stat", self.0);
-        let stat = fs::read_to_string(&path).with_context(|| path.clone())?;
-        ticks(&stat).and_then(from_ticks).with_context(|| format!("{path} is not understood"))
+        let own = Stat::read(self.id)?;
+        let children = if self.family { children(self.id)? } else { Vec::new() };
+        let ticks = children.iter().chain([&own]).map(|stat| stat.ticks).sum();
+        from_ticks(ticks).context("the kernel does not tell its tick")
     }
 
     /// Memory that is resident now, in bytes.
     pub(crate) fn resident(self) -> Result<u64> {
-        let path = format!("/proc/{}/status", self.0);
+        let path = format!("/proc/{}/status", self.id);
         let status = fs::read_to_string(&path).with_context(|| path.clone())?;
         resident(&status).with_context(|| format!("{path} is not understood"))
     }
 }
 
-/// Fields 14 and 15, counted behind the name, which may hold anything.
-fn ticks(stat: &str) -> Option<u64> {
-    let (_, after) = stat.rsplit_once(')')?;
-    let mut fields = after.split_whitespace().skip(11);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(user + system)
+/// What is read of `/proc/PID/stat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    parent: u32,
+    /// Of user and system time.
+    ticks: u64,
+}
+
+impl Stat {
+    fn read(id: u32) -> Result<Self> {
+        let path = format!("/proc/{id}/stat");
+        let stat = fs::read_to_string(&path).with_context(|| path.clone())?;
+        Self::parse(&stat).with_context(|| format!("{path} is not understood"))
+    }
+
+    /// Fields 4, 14 and 15, counted behind the name, which may hold anything.
+    fn parse(stat: &str) -> Option<Self> {
+        let (_, after) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = after.split_whitespace().collect();
+        let (user, system): (u64, u64) = (fields.get(11)?.parse().ok()?, fields.get(12)?.parse().ok()?);
+        Some(Self { parent: fields.get(1)?.parse().ok()?, ticks: user + system })
+    }
+}
+
+/// The children of a process that live.
+fn children(parent: u32) -> Result<Vec<Stat>> {
+    let ids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // One that ended meanwhile cannot be read.
+    Ok(ids.filter_map(|id| Stat::read(id).ok()).filter(|stat| stat.parent == parent).collect())
 }
 
 fn from_ticks(ticks: u64) -> Option<Duration> {
@@ -78,6 +106,15 @@ impl Server {
         Ok(server)
     }
 
+    /// Starts one that says nothing when it is ready: the caller finds out.
+    pub(crate) fn start_silent(command: &mut Command, log: &Path) -> Result<Self> {
+        let complaints = fs::File::options().create(true).append(true).open(log)?;
+        command.stdin(Stdio::null()).stdout(complaints.try_clone()?).stderr(complaints);
+        let child =
+            command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        Ok(Self { child, log: log.to_owned(), ready: String::new() })
+    }
+
     /// A word of the ready line that begins so.
     pub(crate) fn word(&self, beginning: &str) -> Result<&str> {
         let word = self.ready.split_whitespace().find_map(|word| word.strip_prefix(beginning));
@@ -85,7 +122,12 @@ impl Server {
     }
 
     pub(crate) fn process(&self) -> Process {
-        Process(self.child.id())
+        Process { id: self.child.id(), family: false }
+    }
+
+    /// With its children, for a server that works in several processes.
+    pub(crate) fn family(&self) -> Process {
+        Process { id: self.child.id(), family: true }
     }
 
     /// The end of its log.
@@ -115,8 +157,8 @@ mod tests {
     #[test]
     fn the_kernel_s_accounts_are_read_whatever_the_name() {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194304 100 0 0 0 150 50 9 9 20 0 5 0 100 1000 200";
-        assert_eq!(ticks(stat), Some(200));
-        assert_eq!(ticks("nonsense"), None);
+        assert_eq!(Stat::parse(stat), Some(Stat { parent: 1, ticks: 200 }));
+        assert_eq!(Stat::parse("nonsense"), None);
         let status = "Name:\tx\nVmHWM:\t  9999 kB\nVmRSS:\t  2048 kB\n";
         assert_eq!(resident(status), Some(2 << 20));
         assert_eq!(resident("Name:\tx\n"), None);

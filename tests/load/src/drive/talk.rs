@@ -11,6 +11,8 @@ pub(crate) enum Operation {
     Poll,
     Release,
     Renew,
+    /// Part of an operation that takes several calls: only the last of them counts.
+    Step,
 }
 
 /// The conversation of one connection, whatever the protocol.

@@ -16,6 +16,8 @@ use super::tls;
 pub(crate) enum Place {
     /// A Unix socket.
     Unix(PathBuf),
+    /// TCP without TLS. Nothing of ours listens so; a peer does.
+    Tcp(SocketAddr),
     /// TLS 1.3 with whatever raw key the server shows.
     Tls(SocketAddr),
 }
@@ -30,6 +32,7 @@ impl Place {
     pub(crate) async fn connect(&self) -> Result<Wire> {
         let wire: Result<Wire> = match self {
             Self::Unix(path) => UnixStream::connect(path).await.map(boxed).map_err(Into::into),
+            Self::Tcp(address) => tcp(*address).await.map(boxed),
             Self::Tls(address) => tls::handshake(tcp(*address).await?).await.map(boxed),
         };
         wire.with_context(|| format!("cannot connect to {self}"))
@@ -50,6 +53,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(f, "http://{address}"),
             Self::Tls(address) => write!(f, "https://{address}"),
         }
     }

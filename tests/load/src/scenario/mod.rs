@@ -2,6 +2,7 @@
 
 mod crowd;
 mod p01_checkout;
+mod p02_peers;
 mod p03_latency;
 mod p04_size;
 mod p05_renew;
@@ -33,6 +34,7 @@ const SEATS: Sale = Sale { product: "cad", seats: 1000 };
 pub(crate) fn run(number: Number, bench: &Bench) -> Result<Vec<Row>> {
     match number {
         Number::P1 => p01_checkout::run(bench),
+        Number::P2 => p02_peers::run(bench),
         Number::P3 => p03_latency::run(bench),
         Number::P4 => p04_size::run(bench),
         Number::P5 => p05_renew::run(bench),
