@@ -1,5 +1,6 @@
 //! The bounds of this program. Each is tested at limit − 1, limit and limit + 1.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Costs of the key derivation that may be chosen: 2ᴺ rounds of scrypt.
@@ -43,6 +44,8 @@ pub(crate) const EXPORT: Duration = Duration::from_mins(10);
 pub(crate) const DAEMON_TIMEOUT: Duration = Duration::from_mins(5);
 /// Bytes of a file with the secret of an API key.
 pub(crate) const API_KEY_FILE_BYTES: usize = 4096;
+/// Requests and receipts of one enrolled node in a second: each may be answered with a bundle, which is kept.
+pub(crate) const NODE_EXCHANGES_PER_SECOND: NonZeroU32 = NonZeroU32::new(2).expect("two is not zero");
 /// Connections over TLS. At the cap no more are accepted until one ends.
 pub(crate) const CONNECTIONS: u32 = 12_000;
 /// Connections of the admin socket: a reserve that the network cannot use up.

@@ -131,7 +131,7 @@ impl State {
             sent: [].into(),
             applied: None,
             acked_report_seq: 0,
-            last_receipt: None,
+            receipts: [].into(),
             usage: None,
         };
         self.nodes.insert(node.id, state);
@@ -290,7 +290,11 @@ impl State {
         self.released(taken.node, &taken.releases)?;
         self.applied(at, taken.node, taken.bundle);
         if let Some(node) = self.nodes.get_mut(&taken.node) {
-            (node.last_receipt, node.since) = (Some((taken.receipt, seq)), seq);
+            node.since = seq;
+            node.receipts.push_back((taken.receipt, seq));
+            if node.receipts.len() > limits::TAKEN_RECEIPTS {
+                node.receipts.pop_front();
+            }
         }
         if taken.releases.freed.is_empty() { Ok(()) } else { self.concerns_nodes(taken.account) }
     }

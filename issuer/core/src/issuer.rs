@@ -1,13 +1,13 @@
 //! The state machine: commands become facts, facts become state.
 
-use leasehold_protocol::artefact::{Receipt, Request, Root};
+use leasehold_protocol::artefact::{NodeCertificate, Receipt, Request, Root};
 use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::canonical;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::envelope::Verified;
 use leasehold_protocol::ids::AccountId;
-use leasehold_protocol::keys::PublicKey;
+use leasehold_protocol::keys::{PublicKey, PublicKeyBytes};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::{ClockReading, Stamp, SvcMs, UnixMs};
@@ -188,6 +188,12 @@ impl Issuer {
     /// The key that must have signed a receipt: that of the enrolment it names.
     pub fn sign_key_of(&self, receipt: &Receipt) -> Option<PublicKey> {
         receipt::sign_key(&self.state, receipt)
+    }
+
+    /// The certificate of the node that is enrolled with a sign key.
+    pub fn certificate_of(&self, sign_key: PublicKeyBytes) -> Option<&NodeCertificate> {
+        let enrolment = self.state.node_of_key(sign_key)?.enrolment.as_ref()?;
+        Some(&enrolment.certificate)
     }
 
     /// The head that online nodes of `account` poll, and whether [`Command::IssueHead`] would replace it at `now`.

@@ -12,6 +12,8 @@ pub const GRANTS_PER_ACCOUNT: usize = 8192;
 pub const GRANT_VERSIONS: usize = 1024;
 /// Bundles of a node that its receipt may name: the last ones sent.
 pub const SENT_BUNDLES: usize = 8;
+/// Receipts of a node that are known again: the last ones taken, more than its bundles need.
+pub const TAKEN_RECEIPTS: usize = 16;
 /// Nodes of one account.
 pub const NODES_PER_ACCOUNT: usize = 4096;
 /// Live allocations of one node.

@@ -94,8 +94,8 @@ pub(crate) struct NodeState {
     pub(crate) applied: Option<Applied>,
     /// Releases up to this report of the node are taken into account.
     pub(crate) acked_report_seq: u64,
-    /// The last receipt and its record.
-    pub(crate) last_receipt: Option<(Digest, Seq)>,
+    /// The last receipts and their records, oldest first.
+    pub(crate) receipts: VecDeque<(Digest, Seq)>,
     /// What its last report said.
     pub(crate) usage: Option<Usage>,
 }

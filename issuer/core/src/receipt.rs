@@ -55,9 +55,7 @@ pub(crate) fn take(state: &State, receipt: &Verified<Receipt>) -> Result<Taken, 
     require(enrolment.is_some() && node.node.account == receipt.account, || {
         refused("the receipt is not of a node that is enrolled here")
     })?;
-    if let Some((known, seq)) = node.last_receipt
-        && known == receipt.digest()
-    {
+    if let Some(&(_, seq)) = node.receipts.iter().find(|(known, _)| *known == receipt.digest()) {
         return Ok(Taken::Before(seq));
     }
     require(node.sent.iter().any(|sent| sent.bundle == receipt.bundle), || {

@@ -30,6 +30,7 @@ use super::allocation::SlotRange;
 use super::bundle;
 use super::caller::Caller;
 use super::change::Change;
+use super::node_peer::NodePeer;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
 use super::timestamp::Timestamp;
@@ -48,23 +49,28 @@ pub(super) fn routes() -> OpenApiRouter<Service> {
 #[utoipa::path(post, path = "/v1/enroll", tag = "nodes", operation_id = "enroll", security(()),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A request, in any form"),
     responses((status = OK, body = Vec<u8>, content_type = "application/octet-stream"), Refusals))]
-async fn enroll(state: State<Service>, request: ArtefactBody) -> Result<Response, Refusal> {
-    exchange(state, request).await
+async fn enroll(
+    State(service): State<Service>,
+    by: NodePeer,
+    ArtefactBody(request): ArtefactBody,
+) -> Result<Response, Refusal> {
+    exchange(&service, by, &request).await
 }
 
 /// Answer a request of an enrolled node with all that it is entitled to
 #[utoipa::path(post, path = "/v1/sync", tag = "nodes", operation_id = "sync", security(()),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A request, in any form"),
     responses((status = OK, body = Vec<u8>, content_type = "application/octet-stream"), Refusals))]
-async fn sync(state: State<Service>, request: ArtefactBody) -> Result<Response, Refusal> {
-    exchange(state, request).await
-}
-
-async fn exchange(
+async fn sync(
     State(service): State<Service>,
+    by: NodePeer,
     ArtefactBody(request): ArtefactBody,
 ) -> Result<Response, Refusal> {
-    let (_, issued) = bundle::answer(&service, by_node(), &request).await?;
+    exchange(&service, by, &request).await
+}
+
+async fn exchange(service: &Service, by: NodePeer, request: &[u8]) -> Result<Response, Refusal> {
+    let (_, issued) = bundle::answer(service, by_node(), Some(by), request).await?;
     Ok(artefact(issued.envelope.0.into()))
 }
 
@@ -167,14 +173,20 @@ pub(crate) struct FreedDocument {
     responses((status = OK, body = ReceiptDocument), Refusals))]
 async fn receive(
     State(service): State<Service>,
+    by: NodePeer,
     ArtefactBody(receipt): ArtefactBody,
 ) -> Result<Json<ReceiptDocument>, Refusal> {
-    let done = take_receipt(&service, by_node(), &receipt).await?;
+    let done = take_receipt(&service, by_node(), Some(by), &receipt).await?;
     Ok(Json(receipt_document(&done)?))
 }
 
-/// Takes a receipt, or finds what came of it before.
-pub(super) async fn take_receipt(service: &Service, change: Change, receipt: &[u8]) -> Result<Done, Problem> {
+/// Takes a receipt, or finds what came of it before. `by` is absent if somebody else may bring it.
+pub(super) async fn take_receipt(
+    service: &Service,
+    change: Change,
+    by: Option<NodePeer>,
+    receipt: &[u8],
+) -> Result<Done, Problem> {
     let refused = |code, error: &dyn std::fmt::Display| {
         let hint = "carry over again what `leasehold-node receipt` wrote, unchanged";
         Problem::new(code, format!("it is no receipt: {error}"), hint)
@@ -184,6 +196,9 @@ pub(super) async fn take_receipt(service: &Service, change: Change, receipt: &[u
         let realm = turn.issuer.trust_root().ok_or_else(odd_fact)?.realm();
         let receipt = open_receipt(&envelope, realm, |receipt| turn.issuer.sign_key_of(receipt));
         let receipt = Box::new(receipt.map_err(|error| refused(error.code(), &error))?);
+        if let (Some(peer), Some(key)) = (&by, turn.issuer.sign_key_of(&receipt)) {
+            peer.admit(turn.issuer, key.bytes(), &[])?;
+        }
         if !caller.sees(turn.issuer, receipt.account) {
             let hint = "check the file";
             return Err(Problem::new(Code::NotFound, "there is no node that made this receipt", hint));

@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 
 use super::artefact::{ReceiptDocument, receipt_document, take_receipt};
 use super::change::{Asked, Change, ChangeQuery, Changed, IdempotencyHeader};
+use super::node_peer::NodePeer;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::{Caller, Service};
@@ -59,7 +60,7 @@ async fn receive(
     Asked(change, ArtefactBody(receipt)): Asked<ArtefactBody>,
 ) -> Result<Changed<ReceiptDocument>, Refusal> {
     change.caller.may(Action::Allocate)?;
-    let done = take_receipt(&service, change, &receipt).await?;
+    let done = take_receipt(&service, change, None, &receipt).await?;
     Ok(Changed::new(&done, receipt_document(&done)?))
 }
 
@@ -73,7 +74,7 @@ async fn create(
     Asked(change, ArtefactBody(request)): Asked<ArtefactBody>,
 ) -> Result<Changed<BundleCreated>, Refusal> {
     change.caller.may(Action::Allocate)?;
-    let (done, issued) = answer(&service, change, &request).await?;
+    let (done, issued) = answer(&service, change, None, &request).await?;
     let envelope = (done.how != How::Tried).then(|| issued.envelope.clone());
     let body = BundleCreated {
         bundle_id: issued.issue.id,
@@ -85,14 +86,15 @@ async fn create(
     Ok(Changed::new(&done, body))
 }
 
-/// Answers a request, or finds the answer that it had.
+/// Answers a request, or finds the answer that it had. `by` is absent if somebody else may bring it.
 pub(super) async fn answer(
     service: &Service,
     change: Change,
+    by: Option<NodePeer>,
     request: &[u8],
 ) -> Result<(Done, BundleIssued), Problem> {
     let envelope = unarmour(request).map_err(|error| not_a_request(Code::Malformed, &error))?;
-    let plan = move |turn: &mut Turn<'_>, caller: &Caller| plan(turn, caller, &envelope);
+    let plan = move |turn: &mut Turn<'_>, caller: &Caller| plan(turn, caller, by.as_ref(), &envelope);
     let done = service.order(change, plan).await?;
     let What::BundleIssued(issued) = &done.fact.what else { return Err(odd_fact()) };
     let issued = (**issued).clone();
@@ -107,9 +109,17 @@ pub(super) fn seal_head(durable: &mut Durable<'_>, head: &Head) -> Result<Vec<u8
 }
 
 /// Plans and signs a bundle, in the frame that it is recorded in.
-fn plan(turn: &mut Turn<'_>, caller: &Caller, envelope: &[u8]) -> Result<Planned, Problem> {
+fn plan(
+    turn: &mut Turn<'_>,
+    caller: &Caller,
+    by: Option<&NodePeer>,
+    envelope: &[u8],
+) -> Result<Planned, Problem> {
     let realm = turn.issuer.trust_root().ok_or_else(odd_fact)?.realm();
     let request = open_request(envelope, realm).map_err(|error| not_a_request(error.code(), &error))?;
+    if let Some(peer) = by {
+        peer.admit(turn.issuer, request.sign_key, &request.tls_keys)?;
+    }
     if let Some((account, seq)) = turn.issuer.bundle_for(request.digest()) {
         check_seen(turn.issuer, caller, account)?;
         return Ok(Planned::DoneBefore(seq));

@@ -1,7 +1,5 @@
 //! Who asks: a user of this machine, or whoever holds an API key.
 
-use std::sync::LazyLock;
-
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -15,7 +13,7 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::Mode;
 use leasehold_protocol::ids::{AccountId, ApiKeyId};
 use leasehold_protocol::problem::Problem;
-use nix::unistd::{Uid, User};
+use nix::unistd::Uid;
 use sha2::{Digest as _, Sha256};
 
 use super::Service;
@@ -27,6 +25,8 @@ use crate::signing::prefix;
 pub(crate) struct Caller {
     /// Who.
     pub(crate) principal: Principal,
+    /// The name that audits show unless the caller gives another.
+    pub(crate) name: String,
     role: Role,
     /// The account whose subtree is all that there is for them; none for everything.
     pub(crate) subtree: Option<AccountId>,
@@ -54,39 +54,29 @@ impl Caller {
 
     /// Somebody who needs no key of the API, because what they send is signed.
     pub(super) fn everything() -> Self {
-        Self::user(*OWN_UID)
+        Self::user(Uid::effective().as_raw(), "node".to_owned())
     }
 
-    fn user(uid: u32) -> Self {
-        Self { principal: Principal::User(uid), role: Role::Owner, subtree: None }
+    fn user(uid: u32, name: String) -> Self {
+        Self { principal: Principal::User(uid), name, role: Role::Owner, subtree: None }
     }
 
     fn holder(key: &ApiKey) -> Self {
-        Self { principal: Principal::ApiKey(key.id), role: key.role, subtree: key.account }
-    }
-}
-
-impl Principal {
-    /// The name that audits show unless the caller gives another.
-    pub(crate) fn name(self) -> String {
-        match self {
-            Self::User(uid) if uid == *OWN_UID => leasehold_cli::os_user(),
-            Self::User(uid) => user_name(uid),
-            Self::ApiKey(id) => id.to_string(),
+        Self {
+            principal: Principal::ApiKey(key.id),
+            name: key.id.to_string(),
+            role: key.role,
+            subtree: key.account,
         }
     }
-}
-
-static OWN_UID: LazyLock<u32> = LazyLock::new(|| Uid::effective().as_raw());
-
-fn user_name(uid: u32) -> String {
-    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    user.map(|user| user.name).filter(|name| !name.is_empty()).unwrap_or_else(|| format!("uid:{uid}"))
 }
 
 /// Finds out who asks, once per request. Nobody is refused here: some requests need no name.
 pub(super) async fn identify(State(service): State<Service>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().cloned();
+    if let Some(Err(refused)) = peer.as_ref().map(|peer| service.rates.admit_address(peer)) {
+        return refused.into_response();
+    }
     let caller = authenticate(&service, peer.as_ref(), request.headers()).await;
     let admitted = match (&caller, &peer) {
         (Ok(caller), Some(peer)) => service.rates.admit(caller.principal, peer),
@@ -124,8 +114,10 @@ async fn authenticate(
     peer: Option<&Peer>,
     headers: &HeaderMap,
 ) -> Result<Caller, Problem> {
-    if let Some(Peer { identity: Identity::Uid(uid), .. }) = peer {
-        return Ok(Caller::user(*uid));
+    if let Some(peer) = peer
+        && let (Identity::Uid(uid), Some(name)) = (peer.identity, peer.user().await)
+    {
+        return Ok(Caller::user(uid, name.to_owned()));
     }
     let bearer = headers.get(AUTHORIZATION).ok_or_else(|| unauthenticated("the request has no API key"))?;
     let secret = bearer.to_str().ok().and_then(|text| {

@@ -191,8 +191,8 @@ fn params(head: &Parts, reason: Option<&str>, body: &[u8]) -> [u8; 16] {
 fn cause(caller: &Caller, query: ChangeQuery, headers: &http::HeaderMap) -> Result<Cause, Problem> {
     let (actor, system, reference) = match (caller.principal, query.actor) {
         (Principal::User(_), Some(actor)) => (actor, "cli", None),
-        (Principal::User(_), None) => (caller.principal.name(), "cli", None),
-        (Principal::ApiKey(_), None) => (caller.principal.name(), "api", request_id(headers)),
+        (Principal::User(_), None) => (caller.name.clone(), "cli", None),
+        (Principal::ApiKey(_), None) => (caller.name.clone(), "api", request_id(headers)),
         (Principal::ApiKey(_), Some(_)) => {
             let detail = "the actor of a request with an API key is the key";
             return Err(Problem::new(Code::NotAuthorised, detail, "leave the actor out"));

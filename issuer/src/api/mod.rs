@@ -22,6 +22,7 @@ mod history;
 mod link;
 mod metrics;
 mod node;
+mod node_peer;
 mod page;
 mod permission;
 mod pool;

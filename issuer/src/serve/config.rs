@@ -53,7 +53,7 @@ pub(crate) struct Tls {
 pub(crate) struct Limits {
     /// Connections at once, 1 to 12 000.
     pub(crate) connections: UpTo<{ limits::CONNECTIONS }>,
-    /// Requests per second of one API key; said here it holds on this machine, too.
+    /// Requests per second of one address, and of one API key; said here it holds on this machine, too.
     pub(crate) requests_per_second: Option<NonZeroU32>,
 }
 
@@ -86,7 +86,7 @@ impl Config {
         open.filter(|_| !known).copied()
     }
 
-    /// How often each API key may ask. Callers on this machine are counted only if the file says a rate.
+    /// How often each address and each API key may ask. Callers on this machine are counted only if the file says a rate.
     pub(crate) fn rates(&self) -> Rates {
         let default = NonZeroU32::new(leasehold_net::limits::REQUESTS_PER_SECOND);
         match (self.limits.requests_per_second, default) {

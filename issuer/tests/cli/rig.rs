@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use ed25519_dalek::{Signer as _, SigningKey};
+use leasehold_net::TlsKey;
 use leasehold_protocol::armour::unarmour;
 use leasehold_protocol::artefact::{Extensions, Have, Issue, JournalTail, Ratchet, Request, Wants};
 use leasehold_protocol::bundle::{OpenedBundle, open_bundle};
-use leasehold_protocol::bytes::{Digest, Nonce, SpkiDigest};
+use leasehold_protocol::bytes::{Digest, Nonce};
 use leasehold_protocol::envelope::{Realm, seal};
 use leasehold_protocol::ids::RequestId;
 use leasehold_protocol::join_code::JoinCode;
@@ -143,14 +144,22 @@ impl Issuer {
     }
 }
 
-/// The sign key of a node.
-struct NodeKey(SigningKey);
+/// The key of a node, with which it signs, and connects.
+pub(crate) struct NodeKey(SigningKey);
 
 impl NodeKey {
-    fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8) -> Self {
         Self(SigningKey::from_bytes(&[number; 32]))
     }
+
+    pub(crate) fn tls(&self) -> TlsKey {
+        TlsKey::from_pkcs8(&[&PKCS8_PREFIX[..], &self.0.to_bytes()].concat()).unwrap()
+    }
 }
+
+/// PKCS#8 of an Ed25519 key before the secret itself (RFC 8410).
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 impl Signer for NodeKey {
     fn public_key(&self) -> PublicKey {
@@ -164,7 +173,7 @@ impl Signer for NodeKey {
 
 fn request(realm: Realm, key: &NodeKey, join: Option<JoinCode>) -> Vec<u8> {
     let sign_key = key.public_key().bytes();
-    let tls_keys = vec![SpkiDigest([7; 32])];
+    let tls_keys = vec![key.tls().digest()];
     let request = Request {
         issue: Issue { id: RequestId([1; 16]), serial: 1, issued_at: UnixMs(1_800_000_000_000) },
         account: None,

@@ -173,3 +173,22 @@ fn who_asks_too_often_is_told_when_to_ask_again() {
     assert!(refused.header("ratelimit").unwrap().contains("r=0"));
     issuer.json(&["account", "list"]);
 }
+
+#[test]
+fn an_address_that_asks_too_often_is_told_so_before_anything_else() {
+    let issuer = Issuer::new();
+    let config = issuer.path("issuer.toml");
+    fs::write(&config, "[limits]\nrequests_per_second = 1\n").unwrap();
+    let service = Service::start_with(&issuer, &["--config", text(&config)]);
+    for ask in [
+        Ask::get("/livez"),
+        Ask::get("/v1/status").by("lk_live_wrong"),
+        Ask::get("/v1/accounts/acc_00000000000000000000000000/head"),
+        Ask::send("/v1/enroll", b"x".to_vec()),
+    ] {
+        let answers: Vec<_> = (0..20).map(|_| service.ask(&ask)).collect();
+        let refused = answers.iter().find(|answer| answer.status == 429);
+        refused.expect("twenty within twenty seconds").refused(429, "RATE_LIMITED");
+    }
+    issuer.json(&["account", "list"]);
+}

@@ -5,9 +5,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use leasehold_protocol::artefact::{Extensions, Issue, JournalTail, Receipt};
+use leasehold_protocol::bundle::OpenedBundle;
+use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::envelope::seal;
+use leasehold_protocol::ids::ReceiptId;
+use leasehold_protocol::time::UnixMs;
 use serde_json::json;
 
-use crate::issuer::{Issuer, flipped};
+use crate::issuer::{Issuer, NodeKey, flipped, text};
 use crate::service::{Ask, Service, records};
 
 #[test]
@@ -16,22 +22,63 @@ fn a_request_is_answered_with_the_bundle_that_a_file_would_bring() {
     let request = issuer.request(50);
     let service = Service::start(&issuer);
     let sent = fs::read(&request).unwrap();
-    let enrolled = service.ask(&Ask::send("/v1/enroll", sent.clone()));
+    let key = NodeKey::new(50).tls();
+    let ask = |path: &str, bytes: Vec<u8>| service.ask_as(Some(&key), &Ask::send(path, bytes));
+    let enrolled = ask("/v1/enroll", sent.clone());
     assert_eq!(enrolled.header("content-type"), Some("application/octet-stream"));
     assert_eq!(issuer.open(&enrolled.bytes).allocations[0].slots.len(), 40);
-    assert_eq!(service.ask(&Ask::send("/v1/sync", sent.clone())).bytes, enrolled.bytes);
+    assert_eq!(ask("/v1/sync", sent.clone()).bytes, enrolled.bytes);
     assert_eq!(issuer.bundle(&request), enrolled.bytes);
     let before = records(&issuer);
     for at in (0..sent.len()).step_by(7) {
-        let answer = service.ask(&Ask::send("/v1/sync", flipped(&sent, at)));
+        let answer = ask("/v1/sync", flipped(&sent, at));
         assert!(answer.status.is_client_error(), "{at}: {answer:?}");
     }
     for bytes in [Vec::new(), b"no artefact".to_vec(), sent[..sent.len() - 1].to_vec()] {
-        service.ask(&Ask::send("/v1/enroll", bytes.clone())).refused(400, "MALFORMED");
-        service.ask(&Ask::send("/v1/receipts", bytes)).refused(400, "MALFORMED");
+        ask("/v1/enroll", bytes.clone()).refused(400, "MALFORMED");
+        ask("/v1/receipts", bytes).refused(400, "MALFORMED");
     }
-    service.ask(&Ask::send("/v1/receipts", sent)).json();
+    ask("/v1/receipts", sent).json();
     assert_eq!(records(&issuer), before, "what is refused records nothing");
+}
+
+#[test]
+fn a_node_connects_with_the_key_of_its_certificate_and_nobody_for_it() {
+    let issuer = Issuer::sold(40);
+    let sent = fs::read(issuer.request(50)).unwrap();
+    let service = Service::start(&issuer);
+    let (own, other) = (NodeKey::new(50).tls(), NodeKey::new(51).tls());
+    let before = records(&issuer);
+    for path in ["/v1/enroll", "/v1/sync"] {
+        for shown in [None, Some(&other)] {
+            service.ask_as(shown, &Ask::send(path, sent.clone())).refused(403, "NOT_AUTHORISED");
+        }
+    }
+    assert_eq!(records(&issuer), before);
+    let bundle = service.ask_as(Some(&own), &Ask::send("/v1/enroll", sent.clone()));
+    assert_eq!(bundle.status, 200);
+    let refused = service.ask_as(Some(&other), &Ask::send("/v1/sync", sent)).refused(403, "NOT_AUTHORISED");
+    assert!(refused["hint"].as_str().unwrap().contains("its own TLS key"), "{refused}");
+    let receipt = receipt(&issuer, 50, &issuer.open(&bundle.bytes));
+    for shown in [None, Some(&other)] {
+        service.ask_as(shown, &Ask::send("/v1/receipts", receipt.clone())).refused(403, "NOT_AUTHORISED");
+    }
+    service.ask_as(Some(&own), &Ask::send("/v1/receipts", receipt)).done();
+}
+
+#[test]
+fn a_node_that_asks_too_often_waits() {
+    let issuer = Issuer::sold(40);
+    let sent = fs::read(issuer.request(50)).unwrap();
+    let config = issuer.path("issuer.toml");
+    fs::write(&config, "[limits]\nrequests_per_second = 1000\n").unwrap();
+    let service = Service::start_with(&issuer, &["--config", text(&config)]);
+    let own = NodeKey::new(50).tls();
+    let ask = || service.ask_as(Some(&own), &Ask::send("/v1/sync", sent.clone()));
+    let answers: Vec<_> = (0..20).map(|_| ask()).collect();
+    let refused = answers.iter().find(|answer| answer.status != 200).expect("twenty within ten seconds");
+    refused.refused(429, "RATE_LIMITED");
+    assert_eq!(refused.header("retry-after"), Some("1"));
 }
 
 #[test]
@@ -110,4 +157,21 @@ fn a_waiting_node_does_not_hold_the_end_up() {
         assert_eq!(answer.status, 304, "{:?}", json!(answer.header("etag")));
     }
     assert_eq!(service.terminate(), Some(0));
+}
+
+/// The receipt of a node for a bundle.
+fn receipt(issuer: &Issuer, key: u8, opened: &OpenedBundle) -> Vec<u8> {
+    let receipt = Receipt {
+        issue: Issue { id: ReceiptId([1; 16]), serial: 1, issued_at: UnixMs(1_800_000_000_000) },
+        account: opened.bundle.account,
+        node: opened.bundle.node,
+        generation: opened.bundle.generation,
+        bundle: opened.bundle.digest(),
+        ratchet: opened.bundle.ratchet,
+        report_seq: 1,
+        released: Vec::new(),
+        journal: JournalTail { seq: 1, chain: Digest([0; 32]) },
+        ext: Extensions::NONE,
+    };
+    seal(&issuer.trust().realm(), &receipt, &[&NodeKey::new(key)]).unwrap().envelope
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
-use leasehold_net::{Address, ClientTls, Connection, ServerKey, Timeouts};
+use leasehold_net::{Address, ClientTls, Connection, ServerKey, Timeouts, TlsKey};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -83,8 +83,13 @@ impl Service {
     }
 
     pub(crate) fn ask(&self, ask: &Ask) -> Answer {
+        self.ask_as(None, ask)
+    }
+
+    /// Asks over a connection that shows a TLS key.
+    pub(crate) fn ask_as(&self, own: Option<&TlsKey>, ask: &Ask) -> Answer {
         let server = ServerKey::Pinned([self.pin.parse().unwrap()].into());
-        let tls = ClientTls::new(&server, None).unwrap();
+        let tls = ClientTls::new(&server, own).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(async {
             let timeouts = Timeouts { answer: std::time::Duration::from_mins(1), ..Timeouts::default() };

@@ -1,6 +1,6 @@
 //! Seats come back by what a node released, once, and by nothing else.
 
-use leasehold_issuer_core::{Command, Mobility, NewAllocation, NewShrink, NodeClass, What};
+use leasehold_issuer_core::{Command, Mobility, NewAllocation, NewShrink, NodeClass, What, limits};
 use leasehold_protocol::artefact::{AllocationKind, Seats};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::slots::SlotSet;
@@ -77,6 +77,23 @@ fn a_receipt_gives_back_too_and_is_taken_once() {
     let first = rig.act(command()).unwrap();
     assert_eq!(rig.act(command()).unwrap(), first);
     assert!(sync(&mut rig, &mut node).allocations.is_empty());
+    rig.check_replay();
+}
+
+#[test]
+fn the_last_receipts_are_known_again() {
+    let (mut rig, mut node) = sold();
+    join(&mut rig, &mut node);
+    let mut taken = Vec::new();
+    for _ in 0..=limits::TAKEN_RECEIPTS {
+        let receipt = Box::new(node.receipt(|receipt| rig.issuer.sign_key_of(receipt)));
+        let seq = rig.act(Command::TakeReceipt { receipt: receipt.clone() }).unwrap();
+        taken.push((receipt, seq));
+    }
+    for (age, (receipt, seq)) in taken.into_iter().rev().enumerate() {
+        let again = rig.act(Command::TakeReceipt { receipt }).unwrap();
+        assert_eq!(again == seq, age < limits::TAKEN_RECEIPTS, "{age}");
+    }
     rig.check_replay();
 }
 
