@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use leasehold_cli::files::FileOrStdin;
 use leasehold_cli::{Failure, GlobalArgs, MutationArgs, Program, Side, default_data_dir};
-use leasehold_protocol::ids::PoolId;
 use leasehold_protocol::join_code::JoinCode;
 
 use crate::config::{self, Config};
@@ -135,9 +134,9 @@ pub(crate) struct ReceiptArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct SurrenderArgs {
-    /// Of which pool
+    /// Of which pool: its id, or the SKU of its product
     #[arg(long, value_name = "POOL")]
-    pub(crate) pool: PoolId,
+    pub(crate) pool: String,
     /// How many seats, all of them or none
     #[arg(long, value_name = "SEATS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) seats: u32,
@@ -160,9 +159,9 @@ pub(crate) struct RunArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct LeasesArgs {
-    /// Only those of this pool
+    /// Only those of this pool: its id, or the SKU of its product
     #[arg(long, value_name = "POOL")]
-    pub(crate) pool: Option<PoolId>,
+    pub(crate) pool: Option<String>,
     /// Only those of this holder: `user@host`, `user` or `@host`
     #[arg(long, value_name = "HOLDER")]
     pub(crate) holder: Option<String>,

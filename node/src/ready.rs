@@ -1,11 +1,12 @@
 //! How a daemon says that it answers: one line on standard output, and `ready.json`.
 
 use std::fs;
+use std::path::PathBuf;
 
 use leasehold_cli::files::{self, Access, Existing};
 use leasehold_cli::{Failure, Output};
 use leasehold_protocol::ids::NodeId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::data_dir::DataDir;
 
@@ -34,6 +35,16 @@ pub(crate) fn announce(
     let node = node_id.map_or_else(|| UNPROVISIONED.to_owned(), |id| id.to_string());
     output.line(&format!("ready {} node={node}", listen.join(" ")))?;
     Ok(file)
+}
+
+/// Where the running daemon serves applications of this machine, as it said.
+pub(crate) fn data_socket(dir: &DataDir) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Announced {
+        listen: Vec<String>,
+    }
+    let Announced { listen } = serde_json::from_slice(&fs::read(dir.ready_file()).ok()?).ok()?;
+    listen.iter().find_map(|place| place.strip_prefix("unix:")).map(PathBuf::from)
 }
 
 /// Removes what a daemon left behind that was killed.

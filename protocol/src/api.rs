@@ -271,6 +271,9 @@ pub struct IssuerContact {
     pub url: Option<String>,
     /// Whether the last try reached it; null: no daemon has tried.
     pub reachable: Option<bool>,
+    /// Why the last try did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
     /// When the last word of the issuer was applied.
     pub last_sync_at: Option<String>,
 }

@@ -80,12 +80,58 @@ fn a_shrink_frees_what_the_node_has_released() {
     soon("four seats at the node", || online.site.json(&["pools"])["pools"][0]["seats"] == 4);
 }
 
+#[test]
+fn an_enrolled_node_is_enrolled_again_with_its_own_code_only() {
+    let online = Online::selling(1);
+    let issuer = online.issuer.as_ref().unwrap().https();
+    let enroll = |join: &str| online.site.node(&["enroll", "--issuer", issuer, "--join", join]);
+    let before = online.site.json(&["status"])["node_id"].clone();
+    for class in ["online", "air-gapped"] {
+        let (_, join) = online.vendor.register_as(class, class);
+        let refused = enroll(&join);
+        assert_eq!((refused.exit, refused.code().as_str()), (73, "ALREADY_EXISTS"), "{class}");
+    }
+    let again = enroll(&online.join).done();
+    assert_eq!((&again["already"], &again["changes"]), (&json!(true), &json!([])), "{again}");
+    assert_eq!(online.site.json(&["status"])["node_id"], before);
+}
+
+#[test]
+fn an_issuer_of_another_realm_is_told_apart() {
+    let (vendor, other) = (Vendor::new(), Vendor::new());
+    let issuer = other.serve();
+    let (_, join) = other.register_as("plant", "online");
+    let site = Site::new(&vendor.trust_root(), "plant");
+    let refused = site.node(&["enroll", "--issuer", issuer.https(), "--join", &join]);
+    assert_eq!((refused.exit, refused.code().as_str()), (6, "BUNDLE_WRONG_REALM"), "{refused:?}");
+}
+
+#[test]
+fn a_revoked_pool_is_worth_a_warning_until_another_one_serves() {
+    let online = Online::selling(2);
+    let _daemon = online.site.run();
+    let pools = || online.site.json(&["pools"])["pools"].as_array().map(Vec::len);
+    online.vendor.add_product("cam");
+    let cam = online.vendor.sell(&Sale::of("cam", 1));
+    online.vendor.allocate(&cam, "plant", 1, &[]);
+    soon("the other product", || pools() == Some(2));
+    assert_eq!(online.health(), (0, "ok".to_owned()));
+    online.vendor.json(&["grant", "revoke", &online.grant, "--reason", "unpaid"]);
+    soon("the revocation", || online.denied() == "REVOKED");
+    assert_eq!(online.health(), (1, "warning".to_owned()));
+    let pool = online.vendor.sell(&Sale::of(PRODUCT, 3));
+    online.vendor.allocate(&pool, "plant", 3, &[]);
+    soon("other seats", || pools() == Some(3));
+    assert_eq!(online.health(), (0, "ok".to_owned()));
+}
+
 /// An issuer that serves, and a site whose node has enrolled there.
 struct Online {
     vendor: Vendor,
     issuer: Option<Daemon>,
     site: Site,
     grant: String,
+    join: String,
 }
 
 impl Online {
@@ -99,7 +145,7 @@ impl Online {
         let issuer = vendor.serve();
         let site = Site::new(&vendor.trust_root(), "plant");
         site.json(&["enroll", "--issuer", issuer.https(), "--join", &join]);
-        Self { vendor, issuer: Some(issuer), site, grant }
+        Self { vendor, issuer: Some(issuer), site, grant, join }
     }
 
     fn stop_issuer(&mut self) {
@@ -117,6 +163,13 @@ impl Online {
     /// The code of a checkout that is denied.
     fn denied(&self) -> String {
         self.site.app(&["checkout", "--product", PRODUCT, "--holder", "late@e2e"]).code()
+    }
+
+    /// The exit of the health check, and what the doctor says of trust.
+    fn health(&self) -> (i32, String) {
+        let doctor = self.site.json(&["doctor"]);
+        let trust = doctor["checks"].as_array().unwrap().iter().find(|check| check["check"] == "trust");
+        (self.site.node(&["healthcheck"]).exit, trust.unwrap()["verdict"].as_str().unwrap().to_owned())
     }
 
     fn lease_ids(&self) -> BTreeSet<String> {

@@ -41,19 +41,34 @@ pub(crate) fn identify(
     join: JoinCheck,
 ) -> Result<NodeId, Problem> {
     let by_key = state.node_of_key(request.sign_key);
-    match (request.node, by_key) {
-        (Some(named), _) => enrolled(state, named, request),
-        (None, Some(node)) => Ok(node.node.id),
-        (None, None) => joining(state, at, request, join),
-    }
+    let node = match (request.node, by_key) {
+        (Some(named), _) => enrolled(state, named, request)?,
+        (None, Some(node)) => node,
+        (None, None) => return joining(state, at, request, join),
+    };
+    check_own_code(node, request)?;
+    Ok(node.node.id)
 }
 
-fn enrolled(state: &State, named: NodeId, request: &Request) -> Result<NodeId, Problem> {
+/// An enrolled node may show the code that it enrolled with again, and no other one: it would not become that node.
+fn check_own_code(node: &NodeState, request: &Request) -> Result<(), Problem> {
+    let own = node.node.join.issued.join_id;
+    require(request.join.as_ref().is_none_or(|proof| proof.join_id == own), || {
+        let detail = format!("the node is enrolled as {} already, with another join code", node.node.id);
+        Problem::new(
+            Code::AlreadyExists,
+            detail,
+            "leave the code out; the node that it is for begins with `leasehold-node init` elsewhere",
+        )
+    })
+}
+
+fn enrolled<'s>(state: &'s State, named: NodeId, request: &Request) -> Result<&'s NodeState, Problem> {
     let hint = "make the request on the node that was enrolled, or register the node anew";
     let refused = |detail: String| Problem::new(Code::ArtefactRefused, detail, hint);
     let node = state.nodes.get(&named).filter(|node| Some(node.node.account) == request.account);
-    let enrolment = node.and_then(|node| node.enrolment.as_ref());
-    let enrolment = enrolment
+    let enrolled = node.and_then(|node| Some((node, node.enrolment.as_ref()?)));
+    let (node, enrolment) = enrolled
         .ok_or_else(|| refused(format!("the request names node {named}, which is not enrolled here")))?;
     require(enrolment.certificate.sign_key == request.sign_key, || {
         refused(format!("the request is signed by a key that node {named} is not enrolled with"))
@@ -61,7 +76,7 @@ fn enrolled(state: &State, named: NodeId, request: &Request) -> Result<NodeId, P
     require(enrolment.generation == request.generation, || {
         refused(format!("the request is of another generation of node {named}"))
     })?;
-    Ok(named)
+    Ok(node)
 }
 
 fn joining(state: &State, at: UnixMs, request: &Request, join: JoinCheck) -> Result<NodeId, Problem> {

@@ -30,6 +30,7 @@ impl NodeCore {
             issuer: IssuerContact {
                 url: self.issuer.as_ref().map(|issuer| issuer.url.clone()),
                 reachable: None,
+                code: None,
                 last_sync_at: self.provision.as_ref().and_then(|p| instant(p.head.issue.issued_at)),
             },
             pools: self.pool_statuses(&clock),

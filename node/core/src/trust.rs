@@ -21,7 +21,7 @@ impl Trust {
         let cause = if enrolled {
             "the bundle applied last gives this node no allocation: ask the vendor for one"
         } else {
-            "no bundle with an allocation was imported yet: leasehold-node request, then import"
+            "no bundle with an allocation was applied yet: leasehold-node enroll, or request and import"
         };
         Self { state: TrustState::Unprovisioned, cause: cause.to_owned(), next: None }
     }

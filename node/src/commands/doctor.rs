@@ -13,14 +13,14 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::time::UnixMs;
 use nix::sys::resource::{Resource, getrlimit};
 
-use super::{next_command, status};
+use super::{next_command, pools, status, validate};
 use crate::admin::Admin;
 use crate::cli::{PlaceArgs, RunArgs};
 use crate::config::{self, Config};
 use crate::data_dir::DataDir;
 use crate::listening::Places;
 use crate::signing::{self, KeyName};
-use crate::{journal_check, limits, store};
+use crate::{journal_check, limits, ready, store};
 
 pub(super) fn run(
     place: &PlaceArgs,
@@ -28,11 +28,13 @@ pub(super) fn run(
     output: Output,
 ) -> Result<Exit, Failure> {
     let mut checkup = Checkup::default();
-    let default = Path::new(config::DEFAULT_FILE);
-    checkup.add(machine::configuration(place.config_file(), default, config.as_ref().err()));
+    let unreadable = config.as_ref().err().cloned();
     // What the file would have said is not known: the rest is looked at as without it.
     let config = config.unwrap_or_default();
     let dir = place.data_dir(&config)?;
+    let failure = unreadable.or_else(|| validate::check(&dir, &config).err());
+    let default = Path::new(config::DEFAULT_FILE);
+    checkup.add(machine::configuration(place.config_file(), default, failure.as_ref()));
     checkup.add(machine::private_directories(&[dir.path().to_owned(), dir.journal(), dir.keys()]));
     checkup.add(keys(&dir));
     let daemon = daemon(&dir);
@@ -141,18 +143,18 @@ fn socket(dir: &DataDir, config: &Config, daemon: &Daemon) -> Finding {
         Ok(places) => places.data,
         Err(failure) => return Finding::failure("socket", &failure),
     };
-    match daemon {
-        Daemon::Running(_) => match UnixStream::connect(&path) {
-            Ok(_) => Finding::ok("socket", format!("unix:{} answers", path.display())),
-            Err(error) => Finding::warning(
-                "socket",
-                format!("unix:{} does not answer: {error}", path.display()),
-                "the daemon may have been started with another --socket: see ready.json",
-            ),
-        },
-        Daemon::Down | Daemon::Silent(_) => {
-            Finding::ok("socket", format!("applications will ask at unix:{}", path.display()))
-        }
+    if !matches!(daemon, Daemon::Running(_)) {
+        return Finding::ok("socket", format!("applications will ask at unix:{}", path.display()));
+    }
+    // The daemon may have been started with another one.
+    let path = ready::data_socket(dir).unwrap_or(path);
+    match UnixStream::connect(&path) {
+        Ok(_) => Finding::ok("socket", format!("unix:{} answers", path.display())),
+        Err(error) => Finding::warning(
+            "socket",
+            format!("unix:{} does not answer: {error}", path.display()),
+            "start the daemon again: it makes the socket",
+        ),
     }
 }
 
@@ -171,27 +173,46 @@ fn trust(dir: &DataDir, status: &StatusAnswer) -> Finding {
     let hint =
         format!("ask the vendor for a new bundle: `{}`", next_command(dir, "request --out request.lh"));
     match status.trust_state {
-        TrustState::Fresh => Finding::ok("trust", cause),
+        TrustState::Fresh => revoked(status).unwrap_or_else(|| Finding::ok("trust", cause)),
         TrustState::Stale | TrustState::Grace => Finding::warning("trust", cause, hint),
         TrustState::Expired => Finding::failure("trust", &Failure::new(Code::Expired, cause, hint)),
-        _ => Finding::failure("trust", &Failure::new(Code::NodeUnprovisioned, cause, hint)),
+        _ => {
+            let hint = status::to_be_provisioned(dir, status).unwrap_or_else(|| {
+                "what the vendor allocates arrives by itself, with the daemon running".to_owned()
+            });
+            Finding::failure("trust", &Failure::new(Code::NodeUnprovisioned, cause, hint))
+        }
     }
 }
 
+fn revoked(status: &StatusAnswer) -> Option<Finding> {
+    let causes: Vec<String> = pools::taken_back(&status.pools)
+        .map(|pool| format!("{}: {}", pool.product, pool.trust_cause))
+        .collect();
+    let hint = "the node works on; what the vendor sells instead comes with the next bundle";
+    (!causes.is_empty()).then(|| Finding::warning("trust", causes.join("; "), hint))
+}
+
 fn issuer(status: &StatusAnswer) -> Finding {
-    let heard = match &status.issuer.last_sync_at {
+    let issuer = &status.issuer;
+    let heard = match &issuer.last_sync_at {
         Some(at) => format!("its last word is of {at}"),
         None => "nothing was heard of it yet".to_owned(),
     };
-    match status.issuer.reachable {
-        None => Finding::ok("issuer", format!("files are carried to it; {heard}")),
-        Some(true) => Finding::ok("issuer", format!("it answers; {heard}")),
-        Some(false) => Finding::warning(
-            "issuer",
-            format!("it does not answer; {heard}; seats are served on"),
-            "check the way to it: address, proxy, firewall; the log says what was tried",
-        ),
+    let stands = status::issuer_in_words(issuer);
+    if issuer.reachable != Some(false) {
+        return Finding::ok("issuer", format!("{stands}; {heard}"));
     }
+    let hint = match issuer.code {
+        Some(Code::PeerUntrusted) => {
+            "check what listens there and what stands between; if the vendor has moved, `enroll` names the new address"
+        }
+        Some(Code::Unreachable | Code::Timeout) | None => {
+            "check the way to it: address, proxy, firewall; the log says what was tried"
+        }
+        Some(_) => "the log says what was tried and what came of it; tell the vendor",
+    };
+    Finding::warning("issuer", format!("{stands}; {heard}; seats are served on"), hint)
 }
 
 /// One finding for each thing that ends soon or has ended, or one for all.

@@ -13,7 +13,7 @@ use leasehold_protocol::problem::Problem;
 use serde::Serialize;
 use tokio::runtime::Builder;
 
-use super::{cause, import, next_command, request};
+use super::{cause, import, next_command, request, status};
 use crate::admin::{Admin, Content};
 use crate::cli::EnrollArgs;
 use crate::command::{Answer, Command};
@@ -28,6 +28,9 @@ struct Enrolled<'a> {
     issuer: &'a str,
     bundle_id: BundleId,
     changes: &'a [String],
+    /// The node was enrolled before: it named where its issuer is, and exchanged once more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    already: bool,
 }
 
 pub(super) fn run(dir: &DataDir, args: &EnrollArgs, output: Output) -> Result<(), Failure> {
@@ -43,9 +46,13 @@ pub(super) fn run(dir: &DataDir, args: &EnrollArgs, output: Output) -> Result<()
         let would = serde_json::json!({"would": "enroll", "issuer": url});
         return output.answer(&would, &People::sentence(format!("would enrol at {url}")));
     }
+    let already = status::read(dir)?.node_id.is_some();
     let answer = enroll(dir, &address, args)?;
-    let people = import::for_people(&answer).next(next_command(dir, "run"));
-    output.answer(&Enrolled { issuer: &url, bundle_id: answer.bundle_id, changes: &answer.changes }, &people)
+    let did = if already { "was enrolled already, and now follows" } else { "is enrolled at" };
+    let people = People::sentence(format!("the node {did} the issuer at {url}"));
+    let people = people.and(import::for_people(&answer)).next(next_command(dir, "run"));
+    let ImportAnswer { bundle_id, changes, .. } = &answer;
+    output.answer(&Enrolled { issuer: &url, bundle_id: *bundle_id, changes, already }, &people)
 }
 
 /// Each step can be repeated: what was interrupted is done by the same command again.
@@ -60,11 +67,22 @@ fn enroll(dir: &DataDir, address: &Address, args: &EnrollArgs) -> Result<ImportA
     let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| {
         Failure::new(Code::Internal, format!("cannot start the runtime: {error}"), "check the limits")
     })?;
-    let bundle =
-        runtime.block_on(issuer.enroll(request)).map_err(|error| Failure::from(Problem::from(error)))?;
+    let bundle = runtime.block_on(issuer.enroll(request)).map_err(|error| refusal(error.into(), address))?;
     let answer = import::apply(dir, bundle.to_vec(), false, args.accept_time, &cause(&args.mutation))?;
     name_issuer(dir, NamedIssuer { url: address.to_string(), key: pinned }, cause(&args.mutation))?;
     Ok(answer)
+}
+
+/// A request that came over TLS was not damaged on its way: who cannot verify it has another trust root.
+fn refusal(problem: Problem, address: &Address) -> Failure {
+    if problem.code != Code::BadSignature {
+        return problem.into();
+    }
+    Failure::new(
+        Code::BundleWrongRealm,
+        format!("the issuer at {address} is of another realm than the trust root of this node"),
+        "check that trust root, address and join code are of one issuer; a trust root is chosen with `init`",
+    )
 }
 
 fn name_issuer(dir: &DataDir, issuer: NamedIssuer, cause: Cause) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use leasehold_protocol::api::{PoolStatus, StatusAnswer, TrustState};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::pools::trust_word;
+use super::pools::{taken_back, trust_word};
 use crate::admin::Admin;
 use crate::cli::PlaceArgs;
 use crate::config::Config;
@@ -90,10 +90,14 @@ impl Health {
         }
         for pool in &status.pools {
             // What the whole node suffers from is not told again for each pool.
-            if pool.trust_state != status.trust_state {
+            if pool.trust_state != status.trust_state && pool.trust_state != TrustState::Revoked {
                 findings.extend(of_trust(pool.trust_state, &pool.product, &pool.trust_cause));
             }
         }
+        findings.extend(
+            taken_back(&status.pools)
+                .map(|pool| (State::Warning, format!("{} is REVOKED: {}", pool.product, pool.trust_cause))),
+        );
         if status.clock.status == "SUSPECT" {
             findings.push((State::Warning, "the clock is SUSPECT".to_owned()));
         }

@@ -15,7 +15,7 @@ use leasehold_protocol::seq::Seq;
 use leasehold_protocol::trust_root::TrustRoot;
 use serde::Serialize;
 
-use super::{cause, fatal_failure, next_command};
+use super::{cause, fatal_failure, status};
 use crate::cli::InitArgs;
 use crate::commit::{Commit, Fatal};
 use crate::data_dir::DataDir;
@@ -59,7 +59,7 @@ pub(super) fn run(dir: &DataDir, args: &InitArgs, output: Output) -> Result<(), 
         "made the node {name:?} with key {node_key_id} in {}",
         dir.path().display()
     ));
-    let next = next_command(dir, "request --out request.lh --join CODE");
+    let next = status::first_contact(dir);
     output.answer(&Made { node_key_id }, &people.next(next))
 }
 

@@ -4,15 +4,17 @@ use leasehold_cli::{Failure, Output, People};
 use leasehold_protocol::api::{LeaseStatus, LeasesAnswer};
 use leasehold_protocol::code::Code;
 
+use super::pools;
 use crate::admin::Admin;
 use crate::cli::LeasesArgs;
 use crate::data_dir::DataDir;
 use crate::store;
 
 pub(super) fn run(dir: &DataDir, args: &LeasesArgs, output: Output) -> Result<(), Failure> {
+    let pool = args.pool.as_deref().map(|pool| pools::find(dir, pool)).transpose()?;
     let mut answer = read(dir)?;
     answer.leases.retain(|lease| {
-        args.pool.is_none_or(|pool| lease.pool_id == pool)
+        pool.is_none_or(|pool| lease.pool_id == pool)
             && args.holder.as_ref().is_none_or(|holder| is_held_by(&lease.holder, holder))
     });
     output.answer(&answer, &table(&answer.leases))

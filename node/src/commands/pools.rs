@@ -2,6 +2,8 @@
 
 use leasehold_cli::{Failure, Output, People};
 use leasehold_protocol::api::{PoolStatus, PoolsAnswer, TrustState};
+use leasehold_protocol::code::Code;
+use leasehold_protocol::ids::PoolId;
 
 use super::{next_command, status};
 use crate::data_dir::DataDir;
@@ -30,6 +32,41 @@ pub(super) fn table(pools: &[PoolStatus]) -> People {
             ]
         }),
     )
+}
+
+/// Those that the vendor took back without giving another one for the product that serves.
+pub(super) fn taken_back(pools: &[PoolStatus]) -> impl Iterator<Item = &PoolStatus> {
+    let serves = |pool: &PoolStatus| {
+        matches!(pool.trust_state, TrustState::Fresh | TrustState::Stale | TrustState::Grace)
+    };
+    pools.iter().filter(move |pool| {
+        pool.trust_state == TrustState::Revoked
+            && !pools.iter().any(|other| other.product == pool.product && serves(other))
+    })
+}
+
+/// The pool that an id, or the SKU of its product, stands for.
+pub(super) fn find(dir: &DataDir, text: &str) -> Result<PoolId, Failure> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let pools = status::read(dir)?.pools;
+    let named: Vec<PoolId> = pools
+        .iter()
+        .filter(|pool| pool.product.eq_ignore_ascii_case(text))
+        .map(|pool| pool.pool_id)
+        .collect();
+    let hint = "`leasehold-node pools` shows them; an id, or the SKU of the product, will do";
+    match named.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Failure::new(Code::NotFound, format!("the node has no pool {text:?}"), hint)),
+        several => {
+            let candidates: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let detail = format!("{text:?} names {} pools: {}", several.len(), candidates.join(", "));
+            Err(Failure::new(Code::Ambiguous, detail, "use the id of the one that is meant")
+                .with("candidates", candidates))
+        }
+    }
 }
 
 /// The word that the API uses.

@@ -1,7 +1,8 @@
 //! `status`: how the node stands. Exit 0 whenever it could be read.
 
 use leasehold_cli::{Failure, Output, People};
-use leasehold_protocol::api::{StatusAnswer, TrustState};
+use leasehold_protocol::api::{IssuerContact, StatusAnswer, TrustState};
+use leasehold_protocol::code::Code;
 
 use super::{next_command, pools};
 use crate::admin::Admin;
@@ -11,11 +12,42 @@ use crate::store;
 pub(super) fn run(dir: &DataDir, output: Output) -> Result<(), Failure> {
     let status = read(dir)?;
     let people = for_people(&status);
-    let people = match status.trust_state {
-        TrustState::Unprovisioned => people.next(next_command(dir, "request --out request.lh --join CODE")),
-        _ => people,
+    let people = match to_be_provisioned(dir, &status) {
+        Some(next) => people.next(next),
+        None => people,
     };
     output.answer(&status, &people)
+}
+
+/// What leads to the first allocation, if it is for this side to do.
+pub(super) fn to_be_provisioned(dir: &DataDir, status: &StatusAnswer) -> Option<String> {
+    match (status.trust_state, status.node_id, &status.issuer.url) {
+        (TrustState::Unprovisioned, None, _) => Some(first_contact(dir)),
+        (TrustState::Unprovisioned, Some(_), None) => Some(next_command(dir, "request --out request.lh")),
+        _ => None,
+    }
+}
+
+/// How a new node comes to the vendor.
+pub(super) fn first_contact(dir: &DataDir) -> String {
+    let enroll = next_command(dir, "enroll --issuer URL --join CODE");
+    format!("{enroll}; where no network leads to the vendor: request --out request.lh --join CODE")
+}
+
+/// How the node stands with its issuer, in a few words.
+pub(super) fn issuer_in_words(issuer: &IssuerContact) -> String {
+    match (&issuer.url, issuer.reachable, issuer.code) {
+        (None, ..) => "files are carried to it".to_owned(),
+        (Some(url), None, _) => format!("{url}, not asked yet: the daemon does that"),
+        (Some(url), Some(true), _) => format!("{url} answers"),
+        (Some(url), Some(false), Some(Code::PeerUntrusted)) => {
+            format!("{url} is answered by somebody else: not with the issuer's key")
+        }
+        (Some(url), Some(false), Some(Code::Unreachable | Code::Timeout) | None) => {
+            format!("{url} does not answer")
+        }
+        (Some(url), Some(false), Some(code)) => format!("{url} answers, but not as it should: {code}"),
+    }
 }
 
 /// The running daemon's word, or what the journal says.
@@ -45,6 +77,7 @@ fn for_people(status: &StatusAnswer) -> People {
         ("clock", format!("{}, {}", clock.status, clock.best)),
         ("clock floor", clock.floor.clone().unwrap_or_else(unknown)),
         ("clock bound", clock.hi.clone().unwrap_or_else(unknown)),
+        ("issuer", issuer_in_words(&status.issuer)),
         ("last bundle", status.issuer.last_sync_at.clone().unwrap_or_else(|| "none".to_owned())),
         ("journal", format!("{} records, head {}", status.journal.seq, status.journal.head)),
         ("daemon", if status.running { "running" } else { "not running" }.to_owned()),

@@ -7,7 +7,7 @@ use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::slots::SlotRange;
 use serde::Serialize;
 
-use super::{carry_out, cause, receipt, unanswered};
+use super::{carry_out, cause, pools, receipt, unanswered};
 use crate::admin::{Admin, Content};
 use crate::cli::SurrenderArgs;
 use crate::command::{Answer, Command};
@@ -42,7 +42,7 @@ pub(super) fn run(dir: &DataDir, args: &SurrenderArgs, output: Output) -> Result
 }
 
 fn give_back(dir: &DataDir, args: &SurrenderArgs) -> Result<SurrenderAnswer, Failure> {
-    let (pool, seats, dry_run) = (args.pool, args.seats, args.mutation.dry_run);
+    let (pool, seats, dry_run) = (pools::find(dir, &args.pool)?, args.seats, args.mutation.dry_run);
     let cause = cause(&args.mutation);
     if let Some(admin) = Admin::find(dir)? {
         let Cause { actor, reason, idempotency_key: key } = cause;

@@ -21,6 +21,12 @@ impl Reach {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         last.map(|tried| tried.is_ok())
     }
+
+    /// Why the last try did not reach it.
+    pub(crate) fn failure(&self) -> Option<Code> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.and_then(Result::err)
+    }
 }
 
 #[cfg(test)]

@@ -340,6 +340,7 @@ async fn current_status(node: &Node) -> Result<StatusAnswer, Problem> {
     let look = node.writer.look(|durable| durable.core.status(durable.now, durable.journal.clone(), true));
     let mut status = look.await?;
     status.issuer.reachable = node.reach.is_reachable();
+    status.issuer.code = node.reach.failure();
     Ok(status)
 }
 

@@ -32,7 +32,10 @@ fn what_is_wrong_is_named_with_what_to_do() {
     let rig = Rig::initialised();
     let unprovisioned = Findings::of(&rig, 4);
     assert_eq!(unprovisioned.code("trust"), "NODE_UNPROVISIONED");
-    assert!(unprovisioned.hint("trust").contains("request --out"), "{unprovisioned:?}");
+    for way in ["enroll --issuer URL --join CODE", "request --out request.lh --join CODE"] {
+        assert!(unprovisioned.hint("trust").contains(way), "{unprovisioned:?}");
+        assert!(rig.node(&["status"]).stdout.contains(way));
+    }
 
     fs::write(rig.path("node.toml"), "sokcet = \"/s\"").unwrap();
     let misconfigured = Findings::of(&rig, 78);
@@ -49,6 +52,16 @@ fn what_is_wrong_is_named_with_what_to_do() {
     fs::set_permissions(rig.data("keys/tls.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let exposed = Findings::of(&rig, 78);
     assert!(exposed.hint("keys").starts_with("chmod 600 "), "{exposed:?}");
+}
+
+#[test]
+fn the_socket_that_the_daemon_was_started_with_is_looked_at() {
+    let rig = Rig::provisioned(1);
+    let socket = rig.text("elsewhere.sock");
+    let daemon = rig.run(&["--socket", &socket]);
+    let found = Findings::of(&rig, 0);
+    assert_eq!((found.verdict("socket"), daemon.socket.to_str()), ("ok", Some(socket.as_str())), "{found:?}");
+    assert!(found.detail("socket").contains(&socket), "{found:?}");
 }
 
 #[test]
@@ -110,6 +123,18 @@ fn a_configuration_is_validated_before_it_is_used() {
     fs::write(rig.path("node.toml"), "socket = \"/run/x.sock\"\n").unwrap();
     let valid = rig.json(&["validate"]);
     assert_eq!((&valid["valid"], &valid["socket"]), (&true.into(), &"/run/x.sock".into()));
+    let people = rig.node(&["validate"]);
+    assert!(people.stdout.contains("unix:/run/x.sock"), "{people:?}");
+    fs::write(rig.path("node.toml"), "listen = \"127.0.0.1:0\"\n").unwrap();
+    assert_eq!(rig.json(&["validate"])["listen"], serde_json::json!(["127.0.0.1:0"]));
+    assert!(rig.node(&["validate"]).stdout.contains("https://127.0.0.1:0"));
+    let no_ca = "[tls]\nclient_ca = \"/nope.pem\"".to_owned();
+    let no_certificate = "[tls]\ncertificate = \"/nope.pem\"\nkey = \"/nope.pem\"".to_owned();
+    for text in [no_ca, no_certificate] {
+        fs::write(rig.path("node.toml"), text).unwrap();
+        let done = rig.node(&["validate"]);
+        assert!(done.exit == 78 && done.stderr.contains("/nope.pem"), "{done:?}");
+    }
     let long = format!("socket = \"/{}\"", "s".repeat(107));
     for (text, hint) in [("sokcet = \"/s\"", "did you mean `socket`?"), (&long, "choose a shorter")] {
         fs::write(rig.path("node.toml"), text).unwrap();
@@ -117,6 +142,19 @@ fn a_configuration_is_validated_before_it_is_used() {
         assert!(done.exit == 78 && done.stderr.contains(hint), "{done:?}");
     }
     assert!(!rig.data("").exists());
+}
+
+#[test]
+fn an_open_address_is_held_against_the_keys_of_the_state() {
+    let rig = Rig::new();
+    fs::write(rig.path("node.toml"), "listen = [\"0.0.0.0:0\"]\n").unwrap();
+    assert_eq!(rig.json(&["validate"])["needs_key"], "0.0.0.0:0");
+    assert!(rig.node(&["validate"]).stdout.contains("only once it has a key"));
+    assert_eq!(rig.node(&["init", "--trust", &rig.text("trust-root.lh")]).exit, 0);
+    assert_eq!(rig.node(&["validate"]).exit, 78);
+    assert_eq!(Findings::of(&rig, 78).code("configuration"), "CONFIG_INVALID");
+    rig.json(&["key", "add", "--name", "ann"]);
+    assert_eq!(rig.json(&["validate"])["needs_key"], serde_json::json!(null));
 }
 
 fn health(rig: &Rig) -> (i32, String) {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::issuer::{Manner, TestIssuer};
-use crate::rig::{Daemon, Rig};
+use crate::rig::{Daemon, Rig, ask, post};
 use crate::vendor::Vendor;
 
 const FIRST: Manner = Manner::Honest { version: 1, seats: 2 };
@@ -90,6 +90,33 @@ fn a_silent_issuer_holds_up_neither_seats_nor_the_end() {
     assert_eq!(daemon.post("/v1/leases", &body.to_string()).json()["decision"], "allow");
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(daemon.wait(), Some(0));
+}
+
+#[test]
+fn people_see_where_the_issuer_is_and_who_answers_there() {
+    let (issuer, rig) = enrolled(FIRST);
+    let issuer_line = || {
+        let shown = rig.node(&["status"]).stdout;
+        shown.lines().find(|line| line.starts_with("issuer ")).unwrap_or_default().to_owned()
+    };
+    let doctor_line = || {
+        let shown = rig.node(&["doctor"]).stdout;
+        shown.lines().find(|line| line.contains("] issuer: ")).unwrap_or_default().to_owned()
+    };
+    assert!(issuer_line().contains(&format!("{}, not asked yet", issuer.url)), "{}", issuer_line());
+    assert!(doctor_line().contains("not asked yet"), "{}", doctor_line());
+    let stranger = TestIssuer::start_with(&rig.vendor, FIRST, 78);
+    let (daemon, mut log) = run(&rig);
+    wait_for(&mut log, "issuer.reached", None);
+    assert!(issuer_line().ends_with(&format!("{} answers", issuer.url)), "{}", issuer_line());
+    let key = issuer.join.parse::<leasehold_protocol::join_code::JoinCode>().unwrap().issuer_key;
+    let moved = json!({"url": stranger.url, "key": key}).to_string();
+    assert_eq!(ask(&daemon.admin, post("/v1/issuer", &moved).as_bytes()).status, 200);
+    issuer.be(Manner::Honest { version: 2, seats: 2 });
+    wait_for(&mut log, "issuer.failed", Some("PEER_UNTRUSTED"));
+    assert!(doctor_line().starts_with("[warning] issuer: "), "{}", doctor_line());
+    assert!(doctor_line().contains("answered by somebody else"), "{}", doctor_line());
+    assert_eq!(rig.json(&["status"])["issuer"]["code"], "PEER_UNTRUSTED");
 }
 
 fn enrolled(manner: Manner) -> (TestIssuer, Rig) {

@@ -54,6 +54,11 @@ struct Shared {
 
 impl TestIssuer {
     pub(crate) fn start(vendor: &Arc<Vendor>, manner: Manner) -> Self {
+        Self::start_with(vendor, manner, 77)
+    }
+
+    /// One with the TLS key of this number.
+    pub(crate) fn start_with(vendor: &Arc<Vendor>, manner: Manner, key: u8) -> Self {
         let runtime = Runtime::new().unwrap();
         let (sender, manner) = watch::channel(manner);
         let shared = Shared {
@@ -63,7 +68,7 @@ impl TestIssuer {
             exchanges: Arc::default(),
             serial: Arc::default(),
         };
-        let der = SigningKey::from_bytes(&[77; 32]).to_pkcs8_der().unwrap();
+        let der = SigningKey::from_bytes(&[key; 32]).to_pkcs8_der().unwrap();
         let key = TlsKey::from_pkcs8(der.as_bytes()).unwrap();
         let tls = Arc::new(ServerTls::new(&key, &ServerFiles::default()).unwrap());
         let router = Router::new()

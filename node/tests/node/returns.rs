@@ -59,6 +59,20 @@ fn a_surrender_gives_free_seats_back_and_writes_what_tells_of_them() {
     }
 }
 
+#[test]
+fn a_pool_goes_by_the_sku_of_its_product() {
+    let rig = Rig::provisioned(3);
+    let out = rig.text("receipt.lh");
+    let given = rig.json(&["surrender", "--pool", "CAD", "--seats", "1", "--out", &out]);
+    assert_eq!(given["pool_id"], rig.json(&["pools"])["pools"][0]["pool_id"]);
+    assert_eq!(rig.json(&["leases", "--pool", "cad"]), json!({"leases": []}));
+    for args in
+        [&["leases", "--pool", "cam"][..], &["surrender", "--pool", "cam", "--seats", "1", "--out", &out]]
+    {
+        assert_eq!(rig.node(args).exit, 66, "{args:?}");
+    }
+}
+
 fn inspect(rig: &Rig) -> Value {
     rig.json(&["inspect", &rig.text("receipt.lh")])
 }

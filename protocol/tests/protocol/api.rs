@@ -261,7 +261,7 @@ fn pools_and_status() {
             wall: UnixMs(0).to_string(),
             svc_ms: 5,
         },
-        issuer: IssuerContact { url: None, reachable: None, last_sync_at: None },
+        issuer: IssuerContact { url: None, reachable: None, code: None, last_sync_at: None },
         pools: vec![pool_status()],
         journal: JournalStatus { seq: 9, head: Digest([0; 32]) },
         running: true,

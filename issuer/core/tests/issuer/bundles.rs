@@ -97,6 +97,19 @@ fn a_join_code_serves_one_key() {
 }
 
 #[test]
+fn an_enrolled_node_shows_its_own_join_code_or_none() {
+    let mut rig = sold();
+    rig.node("lab", NodeClass::Online);
+    let other = JoinSecret(rig.issuer.node("lab").unwrap().node.join.issued.nonce);
+    let mut node = TestNode::new(50);
+    let own = secret(&rig);
+    join(&mut rig, &mut node);
+    answer(&mut rig, &node.request(Some(own))).unwrap();
+    assert_eq!(refused(&mut rig, &node.request(Some(other))), Code::AlreadyExists);
+    assert_eq!(refused(&mut rig, &TestNode::new(50).request(Some(other))), Code::AlreadyExists, "by its key");
+}
+
+#[test]
 fn a_join_code_expires() {
     for (class, life_ms) in [(NodeClass::Online, 3_600_000), (NodeClass::AirGapped, 14 * DAY_MS)] {
         let mut rig = Rig::with_pool(Seats::Value(100), 0, class);
