@@ -137,12 +137,13 @@ fn check_external(state: &State, external: &[ExternalId]) -> Result<Vec<External
     let mut sorted = external.to_vec();
     sorted.sort();
     sorted.dedup();
-    match sorted.iter().find_map(|id| state.external.get(id).map(|owner| (id, owner))) {
+    match sorted.iter().find(|id| state.external.contains_key(id)) {
         None => Ok(sorted),
-        Some((ExternalId { system, id }, owner)) => Err(Problem::new(
+        Some(ExternalId { system, id }) => Err(Problem::new(
             Code::AlreadyExists,
-            format!("account {owner} has the external id {system}:{id} already"),
-            "use that account, or give this one an id of its own",
+            // Whose it is is not for everybody who may ask.
+            format!("another account has the external id {system}:{id} already"),
+            "give this one an id of its own",
         )),
     }
 }

@@ -14,6 +14,7 @@ use crate::grant::{self, NewGrant};
 use crate::limits;
 use crate::pool::PoolState;
 use crate::refusal::{invalid, limit, require};
+use crate::revocation;
 use crate::state::{GrantState, State};
 
 /// A wish to change a grant; what is absent stays.
@@ -58,6 +59,10 @@ pub(crate) fn create(
     check_amendable(sold, at, new)?;
     let pool = state.pool(sold.pool)?;
     let account = state.account(sold.grant.account)?;
+    if sold.revoked.is_some() {
+        // It is revoked from some day on, and so is the new version.
+        revocation::check_room(state, account, at, 1)?;
+    }
     let wish = wish(sold, pool, new)?;
     grant::check(at.min(sold.grant.not_before), &wish)?;
     let product = state.product(sold.grant.product)?;

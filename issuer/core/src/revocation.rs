@@ -114,7 +114,8 @@ pub(crate) fn create(
     let Some(account) = targets.first().map(|sold| sold.grant.account) else {
         return before.map(Revoked::Before).ok_or_else(nothing_to_revoke);
     };
-    check_room(state, state.account(account)?, at, &targets)?;
+    let fresh = targets.iter().filter(|sold| sold.revoked.is_none()).map(|sold| sold.serials.len());
+    check_room(state, state.account(account)?, at, fresh.sum())?;
     let grants = targets.iter().map(|sold| sold.grant.issue.id).collect();
     let id = RevocationId::new(at, &entropy.draw());
     Ok(Revoked::New(Revocation { id, account, grants, effective_at, enforced_from }))
@@ -142,19 +143,17 @@ fn nothing_to_revoke() -> Problem {
     Problem::new(Code::NotFound, detail, "`grant list --account A` shows what it has")
 }
 
-/// A head lists every serial until its grant would have ended.
-fn check_room(
+/// A head lists every serial until its grant would have ended: so many new ones must fit.
+pub(crate) fn check_room(
     state: &State,
     account: &AccountState,
     at: UnixMs,
-    targets: &[&GrantState],
+    fresh: usize,
 ) -> Result<(), Problem> {
     let listed = account.grants.iter().filter_map(|id| state.grants.get(id));
     let listed = listed.filter(|sold| sold.revoked.is_some() && at < sold.longest_end);
-    let serials = |count: usize, sold: &GrantState| count.saturating_add(sold.serials.len());
-    let before = listed.fold(0_usize, serials);
-    let new = targets.iter().copied().filter(|sold| sold.revoked.is_none()).fold(0_usize, serials);
-    require(before.saturating_add(new) <= INLINE_REVOCATIONS, || {
+    let before: usize = listed.map(|sold| sold.serials.len()).sum();
+    require(before.saturating_add(fresh) <= INLINE_REVOCATIONS, || {
         limit("revoked versions of grants of one account that have not ended", INLINE_REVOCATIONS)
     })
 }

@@ -99,7 +99,7 @@ impl From<&ApiKey> for ApiKeyDocument {
     }
 }
 
-/// Make an API key; its secret is shown in this answer only
+/// Make an API key; only this answer, and that to a repetition of the request, shows its secret
 #[utoipa::path(post, path = "/v1/api-keys", tag = "api keys", operation_id = "create_api_key",
     params(ChangeQuery, IdempotencyHeader), request_body = ApiKeyCreate,
     responses((status = OK, body = Changed<ApiKeySecret>), Refusals))]

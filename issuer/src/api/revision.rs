@@ -41,10 +41,11 @@ fn check(service: &Service, request: &Request) -> Result<(), Problem> {
     if *request.method() != Method::GET {
         return Ok(());
     }
-    let query = request.uri().query().unwrap_or_default();
-    let wanted = query.split('&').find_map(|pair| pair.strip_prefix("min_revision="));
-    // What is no number is refused with the rest of the query.
-    let Some(wanted) = wanted.and_then(|wanted| wanted.parse::<u64>().ok()) else { return Ok(()) };
+    // A query that cannot be read is refused by whoever reads the rest of it.
+    let query: Vec<(String, String)> =
+        serde_urlencoded::from_str(request.uri().query().unwrap_or_default()).unwrap_or_default();
+    let wanted = query.iter().find(|(name, _)| name == "min_revision");
+    let Some(wanted) = wanted.and_then(|(_, wanted)| wanted.parse::<u64>().ok()) else { return Ok(()) };
     let reached = service.writer.revision().0;
     if wanted <= reached {
         return Ok(());

@@ -444,7 +444,7 @@ pub(crate) struct AuditExportArgs {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum ApiKeyVerb {
-    /// Make a key; its secret is shown once
+    /// Make a key; its secret is shown now, and again only to a repetition with the same idempotency key
     Create(ApiKeyCreateArgs),
     /// List them
     List,

@@ -49,7 +49,9 @@ fn change<T: serde::de::DeserializeOwned>(
 
 fn told(context: &Context, answer: &Changed<ApiKeySecret>, sentence: String) -> Result<Exit, Failure> {
     let people = match &answer.body.secret {
-        Some(secret) => format!("{sentence}\nits secret, shown once: {secret}"),
+        Some(secret) => format!(
+            "{sentence}\nits secret, which nothing but a repetition of this request shows again: {secret}"
+        ),
         None => sentence,
     };
     context.output.answer(answer, &People::sentence(people)).map(|()| Exit::DONE)

@@ -43,8 +43,6 @@ pub(crate) struct Tls {
     pub(crate) certificate: Option<PathBuf>,
     /// Its key.
     pub(crate) key: Option<PathBuf>,
-    /// Authorities of client certificates.
-    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// Bounds that can be changed.
@@ -81,9 +79,8 @@ impl Config {
 
     /// An address that is open to the network where nothing but an API key tells callers apart.
     pub(crate) fn exposed(&self, addresses: &[SocketAddr]) -> Option<SocketAddr> {
-        let known = self.allow_anonymous || self.tls.client_ca.is_some();
         let open = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback());
-        open.filter(|_| !known).copied()
+        open.filter(|_| !self.allow_anonymous).copied()
     }
 
     /// How often each address and each API key may ask. Callers on this machine are counted only if the file says a rate.
@@ -97,9 +94,10 @@ impl Config {
     }
 
     pub(crate) fn tls_files(&self) -> ServerFiles {
-        let Tls { certificate, key, client_ca } = self.tls.clone();
+        let Tls { certificate, key } = self.tls.clone();
         let certificate = certificate.zip(key).map(|(chain, key)| CertificateFiles { chain, key });
-        ServerFiles { certificate, client_ca }
+        // Callers are known by API keys, nodes by keys of their own: no authority stands for anybody.
+        ServerFiles { certificate, client_ca: None }
     }
 }
 
@@ -129,7 +127,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "listen = [\"0.0.0.0:1\"]\nallow_anonymous = true\n[tls]\ncertificate = \"/c\"\nkey = \"/k\"\n\
-                    client_ca = \"/a\"\n[limits]\nconnections = 5\nrequests_per_second = 7\n";
+                    [limits]\nconnections = 5\nrequests_per_second = 7\n";
         let config = parse(text).unwrap();
         assert!(config.allow_anonymous && config.tls_files().certificate.is_some());
         assert_eq!(config.addresses(&[]).unwrap(), ["0.0.0.0:1".parse().unwrap()]);

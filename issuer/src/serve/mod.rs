@@ -85,7 +85,7 @@ pub(crate) fn check_exposure(
         format!(
             "{exposed} can be reached from elsewhere, and there is no way for callers to prove who they are"
         ),
-        "make an API key with `api-key create`, set tls.client_ca, or write allow_anonymous = true",
+        "make an API key with `api-key create`, or write allow_anonymous = true",
     ))
 }
 

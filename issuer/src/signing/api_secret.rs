@@ -1,4 +1,4 @@
-//! Secrets of API keys: 256 bits, told once, known afterwards by their hash.
+//! Secrets of API keys: 256 bits, derived when they are told, known by their hash otherwise.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ impl ApiSecret {
         Digest(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// The secret itself, to be shown once.
+    /// The secret itself, to be shown to whoever asked for it.
     pub(crate) fn expose(&self) -> String {
         self.0.to_string()
     }

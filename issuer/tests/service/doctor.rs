@@ -62,7 +62,7 @@ fn a_configuration_is_checked_without_state() {
         "listen = [\"here\"]\n",
         "[tls]\nkey = \"/k\"\n",
         "[tls]\ncertificate = \"/nope.pem\"\nkey = \"/nope.pem\"\n",
-        "[tls]\nclient_ca = \"/nope.pem\"\n",
+        "[tls]\nclient_ca = \"/ca.pem\"\n",
     ] {
         fs::write(&path, wrong).unwrap();
         issuer.refused(&["validate", "--config", config], 78, "CONFIG_INVALID");

@@ -67,6 +67,10 @@ fn every_answer_says_revision_and_version_and_a_read_can_demand_one() {
         assert!(answer.header("x-request-id").is_some(), "{answer:?}");
     }
     service.ask(&Ask::get("/v1/accounts?min_revision=2").by(&secret)).done();
+    for encoded in ["min%5Frevision=3", "m%69n_revision=%33"] {
+        let early = service.ask(&Ask::get(&format!("/v1/accounts?{encoded}")).by(&secret));
+        early.refused(409, "EPOCH_NOT_REACHED");
+    }
     let early = service.ask(&Ask::get("/v1/accounts?min_revision=3").by(&secret));
     assert_eq!(early.refused(409, "EPOCH_NOT_REACHED")["revision"], 2);
     assert_eq!(early.header("retry-after"), Some("1"));

@@ -144,6 +144,19 @@ fn roles_may_what_the_table_says() {
 }
 
 #[test]
+fn a_reseller_is_not_told_whose_an_external_id_is() {
+    let issuer = Issuer::sold(40);
+    let rival = issuer.json(&["account", "create", "--name", "RIVAL", "--external", "crm:7"]);
+    let rival = rival["account_id"].as_str().unwrap();
+    let secret = api_key(&issuer, "reseller", Some("ACME"));
+    let service = Service::start(&issuer);
+    let create = json!({"name": "B", "external": [{"system": "crm", "id": "7"}]});
+    let refused =
+        service.ask(&Ask::post("/v1/accounts", &create).by(&secret).once("a")).refused(409, "ALREADY_EXISTS");
+    assert!(!refused.to_string().contains(rival), "{refused}");
+}
+
+#[test]
 fn a_customer_sees_its_own_accounts_and_no_others() {
     let issuer = Issuer::sold(40);
     issuer.json(&["account", "create", "--name", "PLANT", "--parent", "ACME"]);

@@ -55,7 +55,8 @@ fn a_killed_service_leaves_nothing_in_the_way() {
 fn it_serves_beyond_this_machine_only_whom_it_can_know() {
     let issuer = Issuer::new();
     let everywhere = ["serve", "--listen", "0.0.0.0:0"];
-    issuer.refused(&everywhere, 78, "CONFIG_INVALID");
+    let refusal = issuer.refused(&everywhere, 78, "CONFIG_INVALID");
+    assert!(!refusal["hint"].as_str().unwrap().contains("client_ca"), "no way to prove oneself: {refusal}");
     issuer.refused(&["serve", "--listen", "localhost"], 78, "CONFIG_INVALID");
     let config = issuer.path("issuer.toml");
     fs::write(&config, "listen = [\"0.0.0.0:0\"]\n").unwrap();

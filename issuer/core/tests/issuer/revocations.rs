@@ -1,11 +1,12 @@
 //! Revocations: what is taken back stays taken back, and it is known until when it may still be used.
 
 use leasehold_issuer_core::{
-    Cause, Command, NewGrant, NewRevocation, NodeClass, Revocation, RevocationTarget, What,
+    Cause, Command, NewAmendment, NewGrant, NewRevocation, NodeClass, Revocation, RevocationTarget, What,
 };
 use leasehold_protocol::artefact::{Head, Kind, Seats};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::GrantId;
+use leasehold_protocol::limits::INLINE_REVOCATIONS;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::UnixMs;
 
@@ -114,6 +115,38 @@ fn a_serial_stays_listed_until_the_grant_would_have_ended() {
     assert!(head(&mut rig).revokes(Kind::Grant, serial));
     rig.pass(2 * DAY_MS);
     assert!(head(&mut rig).revoked.is_empty());
+}
+
+#[test]
+fn versions_of_grants_that_will_be_revoked_have_room_in_the_head() {
+    let mut rig = sold();
+    for _ in 2..INLINE_REVOCATIONS {
+        rig.act(Command::CreateGrant(grant(Seats::Value(1)))).unwrap();
+    }
+    let target = RevocationTarget::Product { account: "ACME".to_owned(), product: "CAD".to_owned() };
+    let effective_at = Some(START.plus(DAY_MS));
+    assert_eq!(revoke_as(&mut rig, target, effective_at).unwrap().grants.len(), INLINE_REVOCATIONS - 1);
+    let amend = |seats| {
+        let amendment = NewAmendment { seats: Some(Seats::Value(seats)), ..amendment(grant_id(&rig)) };
+        Command::AmendGrant(amendment)
+    };
+    let (first, second) = (amend(101), amend(102));
+    rig.act(first).unwrap();
+    assert_eq!(rig.refused(second), Code::LimitExceeded);
+    assert_eq!(head(&mut rig).scheduled.len(), INLINE_REVOCATIONS);
+}
+
+fn amendment(grant: GrantId) -> NewAmendment {
+    NewAmendment {
+        grant,
+        if_version: None,
+        seats: None,
+        add_features: Vec::new(),
+        remove_features: Vec::new(),
+        not_after: None,
+        grace_ms: None,
+        edition: None,
+    }
 }
 
 #[test]
