@@ -26,7 +26,7 @@ impl Answered {
             Some(&(known, seq)) if known == params => Ok(Some(seq)),
             Some(&(_, seq)) => Err(Problem::new(
                 Code::IdempotencyMismatch,
-                format!("the idempotency key {key} was used for another request, in record {seq}"),
+                format!("the idempotency key was used for another request, in record {seq}"),
                 "use a new key for a new request",
             )),
         }

@@ -48,7 +48,9 @@ fn a_key_is_remembered_over_a_kill_and_means_one_request_of_one_caller() {
         key_answer.bytes,
         "the secret too, for it may be the first to arrive"
     );
-    service.ask(&register("den")).refused(422, "IDEMPOTENCY_MISMATCH");
+    let mismatch = service.ask(&register("den")).refused(422, "IDEMPOTENCY_MISMATCH");
+    let detail = mismatch["detail"].as_str().unwrap();
+    assert!(detail.starts_with("the idempotency key was used for another request, in record "), "{detail}");
     let bare = Ask::post("/v1/nodes", &json!({"account": "ACME", "name": "lab"})).by(&secret).once("a b");
     assert_eq!(service.ask(&bare).bytes, node.bytes, "quoted or bare");
     let theirs = Ask::post("/v1/nodes", &json!({"account": "ACME", "name": "lab"})).by(&other).once("a b");

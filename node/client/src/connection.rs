@@ -156,7 +156,7 @@ impl Connection {
         };
         match proved {
             Ok(certificate) => {
-                tracing::debug!(address = %self.address(), node = %certificate.node, ?key, "proved");
+                tracing::debug!(address = %self.address(), node = %certificate.node, %key, "proved");
                 Ok(())
             }
             Err(error) => Err(Trouble::Unproven(error.problem(&self.address().to_string()))),

@@ -1,5 +1,7 @@
 //! Who is at the other end of a connection, before anything is asked of it.
 
+use std::fmt;
+
 use leasehold_protocol::api::IdentityAnswer;
 use leasehold_protocol::artefact::{Kind, NodeCertificate};
 use leasehold_protocol::bytes::{Bytes, SpkiDigest};
@@ -19,6 +21,15 @@ pub enum ConnectionKey {
     Proven(SpkiDigest),
     /// An authority of the customer's own vouches for it: the node certificate need not know it.
     Vouched,
+}
+
+impl fmt::Display for ConnectionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proven(key) => write!(f, "{key}"),
+            Self::Vouched => f.write_str("vouched for by an authority"),
+        }
+    }
 }
 
 /// Why whoever answered is not taken for a node of the vendor.

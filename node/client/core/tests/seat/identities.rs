@@ -60,6 +60,12 @@ fn another_vendors_node_is_refused_whatever_vouches_for_it() {
 }
 
 #[test]
+fn a_key_is_shown_in_words() {
+    assert_eq!(ConnectionKey::Proven(OWN).to_string(), OWN.to_string());
+    assert_eq!(ConnectionKey::Vouched.to_string(), "vouched for by an authority");
+}
+
+#[test]
 fn whoever_shows_no_or_a_damaged_certificate_is_refused() {
     let good = Vendor::new("vendor").identity(&[OWN]);
     let key = ConnectionKey::Vouched;
