@@ -7,7 +7,7 @@ use axum::extract::{FromRef, Path, Query, State};
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use leasehold_net::Refusal;
-use leasehold_net::body::{ArtefactBody, BodyRoom, JsonBody};
+use leasehold_net::body::{BodyRoom, BundleBody, JsonBody};
 use leasehold_node_core::{Cause, Checkout, NamedIssuer};
 use leasehold_protocol::api::{
     ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
@@ -172,7 +172,7 @@ async fn import_bundle(
     State(node): State<Node>,
     Administrator(caller): Administrator,
     query: Result<Query<ImportQuery>, QueryRejection>,
-    ArtefactBody(body): ArtefactBody,
+    BundleBody(body): BundleBody,
 ) -> Answered<Answer> {
     let Query(ImportQuery { dry_run, accept_time, actor, reason }) = query.map_err(|rejection| {
         Refusal::new(Code::InvalidRequest, rejection.body_text(), "correct the query")

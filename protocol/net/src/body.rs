@@ -4,21 +4,22 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use leasehold_protocol::code::Code;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{Refusal, limits};
 
-/// Bounds the bytes of all bodies that are being received.
+/// Bounds the bytes of all bodies that are being received. A body takes up what has come of it, not what its sender
+/// says will come: who sends nothing keeps nobody out.
 #[derive(Clone, Debug)]
 pub struct BodyRoom(Arc<Semaphore>);
 
 impl Default for BodyRoom {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(limits::BODIES_IN_FLIGHT_BYTES)))
+        Self::of(limits::BODIES_IN_FLIGHT_BYTES)
     }
 }
 
@@ -28,30 +29,45 @@ impl BodyRoom {
         Self::default()
     }
 
-    /// The whole body, if it has at most `max_bytes` and comes within [`limits::BODY_TIMEOUT`].
+    fn of(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes)))
+    }
+
+    /// The whole body, if it has at most `max_bytes`, comes within [`limits::BODY_TIMEOUT`], and finds room.
     pub async fn receive(&self, headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
         let declared =
             headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if declared.is_some_and(|bytes| bytes > max_bytes) {
             return Err(too_large(max_bytes));
         }
-        let bytes = u32::try_from(declared.unwrap_or(max_bytes)).unwrap_or(u32::MAX);
-        let receive = async {
-            let _room = self.0.acquire_many(bytes).await.expect("the semaphore is never closed");
-            Limited::new(body, max_bytes).collect().await
-        };
-        match tokio::time::timeout(limits::BODY_TIMEOUT, receive).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max_bytes)),
-            Ok(Err(_)) => {
-                Err(Refusal::new(Code::Malformed, "the body is broken off or badly framed", "send it whole"))
-            }
-            Err(_) => Err(Refusal::new(
+        let received = tokio::time::timeout(limits::BODY_TIMEOUT, self.collect(body, max_bytes)).await;
+        received.unwrap_or_else(|_| {
+            Err(Refusal::new(
                 Code::RequestTimeout,
                 format!("the body did not arrive within {} s", limits::BODY_TIMEOUT.as_secs()),
                 "send it at once",
-            )),
+            ))
+        })
+    }
+
+    /// Nothing waits for room: bodies that wait for each other would all be late.
+    async fn collect(&self, mut body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
+        let mut room: Option<SemaphorePermit<'_>> = None;
+        let mut received = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| broken_off())?.into_data() else { continue };
+            if data.len() > max_bytes.saturating_sub(received.len()) {
+                return Err(too_large(max_bytes));
+            }
+            let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+            let more = self.0.try_acquire_many(bytes).map_err(|_| no_room())?;
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
+            received.extend_from_slice(&data);
         }
+        Ok(received.into())
     }
 }
 
@@ -77,7 +93,7 @@ where
     }
 }
 
-/// An artefact in any form, of at most [`limits::ARTEFACT_BODY_BYTES`].
+/// A small artefact in any form, of at most [`limits::ARTEFACT_BODY_BYTES`]: each but a bundle.
 #[derive(Debug)]
 pub struct ArtefactBody(pub Bytes);
 
@@ -89,10 +105,30 @@ where
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let (head, body) = request.into_parts();
-        check_media_type(&head.headers, &["application/octet-stream", "text/plain"])?;
-        BodyRoom::from_ref(state).receive(&head.headers, body, limits::ARTEFACT_BODY_BYTES).await.map(Self)
+        artefact(request, &BodyRoom::from_ref(state), limits::ARTEFACT_BODY_BYTES).await.map(Self)
     }
+}
+
+/// A bundle in any form, of at most [`limits::BUNDLE_BODY_BYTES`]. Strangers have no business sending one.
+#[derive(Debug)]
+pub struct BundleBody(pub Bytes);
+
+impl<S> FromRequest<S> for BundleBody
+where
+    S: Send + Sync,
+    BodyRoom: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        artefact(request, &BodyRoom::from_ref(state), limits::BUNDLE_BODY_BYTES).await.map(Self)
+    }
+}
+
+async fn artefact(request: Request, room: &BodyRoom, max_bytes: usize) -> Result<Bytes, Refusal> {
+    let (head, body) = request.into_parts();
+    check_media_type(&head.headers, &["application/octet-stream", "text/plain"])?;
+    room.receive(&head.headers, body, max_bytes).await
 }
 
 fn check_media_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), Refusal> {
@@ -148,6 +184,14 @@ fn json_depth(bytes: &[u8]) -> usize {
     deepest
 }
 
+fn broken_off() -> Refusal {
+    Refusal::new(Code::Malformed, "the body is broken off or badly framed", "send it whole")
+}
+
+fn no_room() -> Refusal {
+    Refusal::new(Code::Overloaded, "too many bodies are being received", "send the same request again soon")
+}
+
 fn too_large(max_bytes: usize) -> Refusal {
     Refusal::new(Code::BodyTooLarge, format!("the body has more than {max_bytes} bytes"), "send less")
 }
@@ -185,8 +229,9 @@ mod tests {
 
     #[tokio::test]
     async fn size_is_bounded_with_and_without_a_declared_length() {
-        let max = limits::BODY_BYTES;
-        for (bytes, allowed) in [(0, true), (max - 1, true), (max, true), (max + 1, false)] {
+        let edges = |max| [(max, 0, true), (max, max - 1, true), (max, max, true), (max, max + 1, false)];
+        let all = [limits::BODY_BYTES, limits::ARTEFACT_BODY_BYTES, limits::BUNDLE_BODY_BYTES].map(edges);
+        for (max, bytes, allowed) in all.into_iter().flatten() {
             for declared in [true, false] {
                 let mut headers = HeaderMap::new();
                 if declared {
@@ -209,6 +254,47 @@ mod tests {
         let received = BodyRoom::new().receive(&HeaderMap::new(), Body::new(body), 10).await;
         assert_eq!(received.unwrap_err().0.code, Code::RequestTimeout);
         drop(sender);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_nothing_takes_no_room() {
+        let room = BodyRoom::new();
+        let headers = HeaderMap::from_iter([(CONTENT_LENGTH, limits::BUNDLE_BODY_BYTES.into())]);
+        let mut silent = tokio::task::JoinSet::new();
+        let mut senders = Vec::new();
+        for _ in 0..100 {
+            let (mut sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
+            sender.send_data(Bytes::from_static(b"x")).await.unwrap();
+            senders.push(sender);
+            let (room, headers) = (room.clone(), headers.clone());
+            silent.spawn(async move {
+                room.receive(&headers, Body::new(body), limits::BUNDLE_BODY_BYTES).await.map(|_| ())
+            });
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(room.0.available_permits(), limits::BODIES_IN_FLIGHT_BYTES - 100, "one byte each");
+        let whole = Body::from(vec![0; limits::BUNDLE_BODY_BYTES]);
+        assert!(room.receive(&headers, whole, limits::BUNDLE_BODY_BYTES).await.is_ok());
+        assert_eq!(silent.join_all().await.iter().filter(|received| received.is_err()).count(), 100);
+        assert_eq!(room.0.available_permits(), limits::BODIES_IN_FLIGHT_BYTES, "all is given back");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_finds_no_room_is_refused_at_once() {
+        for (bytes, fits) in [(9, true), (10, true), (11, false)] {
+            let room = BodyRoom::of(10);
+            let (mut sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(2);
+            for part in [5, bytes - 5] {
+                sender.send_data(vec![0; part].into()).await.unwrap();
+            }
+            drop(sender);
+            let received = room.receive(&HeaderMap::new(), Body::new(body), 100).await;
+            let received = received.map_err(|refusal| refusal.0.code);
+            assert_eq!(received.map(|body| body.len()), if fits { Ok(bytes) } else { Err(Code::Overloaded) });
+            assert_eq!(room.0.available_permits(), 10);
+        }
     }
 
     #[test]

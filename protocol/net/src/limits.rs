@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use leasehold_protocol::limits::ENVELOPE_BYTES;
+
 /// Connections of one endpoint, unless its service says fewer. At the cap no more are accepted until one ends.
 pub const CONNECTIONS: u32 = 12_000;
 /// Connections of one address (of one /64 in IPv6), unless its service says otherwise; those from this machine are not
@@ -20,8 +22,10 @@ pub const HEAD_BYTES: usize = 8 * 1024;
 pub const HEADERS: usize = 64;
 /// Bytes of a request body, except of artefacts.
 pub const BODY_BYTES: usize = 64 * 1024;
-/// Bytes of a body that carries an artefact in any form.
-pub const ARTEFACT_BODY_BYTES: usize = leasehold_protocol::limits::ARMOUR_BYTES;
+/// Bytes of a body that carries an artefact in any form, except a bundle: base64 of an envelope, line ends and frame.
+pub const ARTEFACT_BODY_BYTES: usize = ENVELOPE_BYTES / 3 * 4 + ENVELOPE_BYTES / 24 + 4096;
+/// Bytes of a body that carries a bundle in any form.
+pub const BUNDLE_BODY_BYTES: usize = leasehold_protocol::limits::ARMOUR_BYTES;
 /// Bytes of all bodies being received.
 pub const BODIES_IN_FLIGHT_BYTES: usize = 64 * 1024 * 1024;
 /// How deep arrays and objects of a body may nest.
