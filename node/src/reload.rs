@@ -56,7 +56,7 @@ impl Reload {
 
     fn certificates(&self, config: &config::Tls) -> Result<(), Failure> {
         let Some(tls) = &self.tls else { return Ok(()) };
-        let key = signing::load(&self.dir, KeyName::Tls)?.to_tls();
+        let key = signing::load(&self.dir, KeyName::Tls)?.tls_key();
         Ok(tls.reload(&key, &config.0).map_err(Problem::from)?)
     }
 }

@@ -48,18 +48,12 @@ impl NodeKey {
         Self { secret, public }
     }
 
-    /// The key for TLS, whose handshakes it signs.
-    pub(crate) fn to_tls(&self) -> TlsKey {
-        let der = self.secret.to_pkcs8_der().expect("an Ed25519 key has a PKCS#8 form");
-        TlsKey::from_pkcs8(der.as_bytes()).expect("the TLS library knows Ed25519 keys in PKCS#8 form")
-    }
-
     /// What names the key in certificates, as a TLS key.
     pub(crate) fn spki_digest(&self) -> SpkiDigest {
         self.public.bytes().spki_digest()
     }
 
-    /// The key as TLS uses it.
+    /// The key for TLS, whose handshakes it signs.
     pub(crate) fn tls_key(&self) -> TlsKey {
         let der = self.secret.to_pkcs8_der().expect("an Ed25519 key has a PKCS#8 form");
         TlsKey::from_pkcs8(der.as_bytes()).expect("TLS knows Ed25519 keys in PKCS#8 form")
@@ -103,7 +97,7 @@ mod tests {
         let secret = data(&pem);
         assert!(!format!("{key:?}").contains(&secret));
         assert!(NodeKey::from_pem(&pem[..pem.len() / 2]).is_err());
-        assert_eq!(key.to_tls().digest(), key.spki_digest());
+        assert_eq!(key.tls_key().digest(), key.spki_digest());
     }
 
     #[test]

@@ -173,11 +173,7 @@ fn refused(address: String, tls: &ClientTls, error: &io::Error) -> ConnectError 
         Some(TlsError::PeerIncompatible(PeerIncompatible::IncorrectCertificateTypeExtension)) => {
             ConnectError::NoRawKey(address)
         }
-        // So say servers that know certificates only, instead of showing one.
-        Some(TlsError::AlertReceived(AlertDescription::HandshakeFailure)) if tls.asks_for_raw_key() => {
-            ConnectError::NoRawKey(address)
-        }
-        // How a server says that it has no raw key: with the extension's absence above, or with one of these.
+        // Servers that know certificates only leave the extension out, as above, or say one of these.
         Some(TlsError::AlertReceived(
             AlertDescription::HandshakeFailure | AlertDescription::UnsupportedCertificate,
         )) if tls.wants_raw_key() => ConnectError::NoRawKey(address),

@@ -120,9 +120,9 @@ impl Connection {
         max_bytes: usize,
     ) -> Result<Response<Bytes>, ExchangeError> {
         let mut sender = self.open.take().ok_or_else(|| ExchangeError::Closed(self.address.clone()))?;
-        sender.ready().await.map_err(|_| ExchangeError::Closed(self.address.clone()))?;
         request.headers_mut().entry(HOST).or_insert_with(|| host(&self.address));
         let exchange = async {
+            sender.ready().await.map_err(|_| ExchangeError::Closed(self.address.clone()))?;
             let (head, body) =
                 sender.send_request(request).await.map_err(|error| self.cut(&error))?.into_parts();
             let body = Limited::new(body, max_bytes).collect().await.map_err(|error| {

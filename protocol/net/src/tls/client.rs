@@ -101,10 +101,6 @@ impl ClientTls {
         Ok(self)
     }
 
-    pub(crate) fn asks_for_raw_key(&self) -> bool {
-        self.form == Form::Raw
-    }
-
     /// Whether only a raw public key is believed.
     pub(crate) fn wants_raw_key(&self) -> bool {
         self.form == Form::Raw

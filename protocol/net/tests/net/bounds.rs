@@ -2,12 +2,14 @@
 
 use std::io::ErrorKind;
 
+use axum::http::Request;
+use http_body_util::Full;
 use leasehold_net::{
     Bounds, ClientTls, ConnectError, Connection, ExchangeError, ServerFiles, ServerKey, Timeouts, limits,
 };
 use leasehold_protocol::code::Code;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 
 use crate::rig::{PATIENCE, PATIENT, SOON, Service, ask, request};
 use crate::wire;
@@ -165,6 +167,29 @@ async fn a_client_does_not_wait_for_ever() {
     drop(listener);
     let nobody = Connection::open(&address, &tls, hasty).await.unwrap_err();
     assert!(matches!(nobody, ConnectError::Unreachable { .. }), "{nobody}");
+}
+
+#[tokio::test]
+async fn a_service_that_answers_before_it_has_read_holds_up_no_later_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        // It keeps the connection, and reads no more of it.
+        stream
+    });
+    let hasty = Timeouts { answer: SOON, ..Timeouts::default() };
+    let mut connection = Connection::unix(&path, hasty).await.unwrap();
+    let large = Request::post("/").body(Full::from(vec![0; 16 * 1024 * 1024])).unwrap();
+    connection.exchange(large, 10).await.unwrap();
+    let stream = serving.await.unwrap();
+    let second = tokio::time::timeout(PATIENCE, connection.exchange(request("/who"), 10)).await;
+    let error = second.expect("it waits for ever").unwrap_err();
+    assert!(matches!(error, ExchangeError::Timeout { .. }), "{error}");
+    drop(stream);
 }
 
 #[tokio::test]
