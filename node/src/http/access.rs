@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::Response;
+use axum::{Extension, Router};
 use leasehold_net::{Identity, Peer, RateLimit, Refusal, Vouching};
 use leasehold_node_core::Principal;
 use leasehold_protocol::code::Code;
@@ -83,13 +83,13 @@ impl Access {
         welcome.then(|| Caller::of_transport(peer, Rights::Seats))
     }
 
-    /// Counts a request, except of this machine.
-    fn count(&self, peer: &Peer, caller: &Caller) -> Result<(), Refusal> {
+    /// Counts a request, except of this machine. Who is not known is counted by address.
+    fn count(&self, peer: &Peer, known: Option<&Caller>) -> Result<(), Refusal> {
         let Some(address) = peer.address.group() else { return Ok(()) };
         let vouched = matches!(peer.identity, Identity::TlsKey { vouching: Vouching::Authority, .. });
-        let asker = match caller.principal() {
-            known @ Principal::ApiKey(_) => Asker::Known(known),
-            known if vouched => Asker::Known(known),
+        let asker = match known.map(Caller::principal) {
+            Some(known @ Principal::ApiKey(_)) => Asker::Known(known),
+            Some(known) if vouched => Asker::Known(known),
             // A key that nobody vouches for is made in no time.
             _ => Asker::Address(address),
         };
@@ -101,16 +101,37 @@ impl Access {
     }
 }
 
+/// Lets those who are known to `known`, and everybody to `open`. Each request is counted, also one that is refused.
+pub(super) fn guard<S>(access: &Arc<Access>, known: Router<S>, open: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let authenticate = middleware::from_fn_with_state(Arc::clone(access), authenticate);
+    let count = middleware::from_fn_with_state(Arc::clone(access), count);
+    known.route_layer(authenticate).merge(open.route_layer(count))
+}
+
 /// Lets a request through with its [`Caller`], or refuses it.
-pub(super) async fn authenticate(
+async fn authenticate(
     State(access): State<Arc<Access>>,
     Extension(peer): Extension<Peer>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let caller = access.admit(peer.clone(), request.headers())?;
-    access.count(&peer, &caller)?;
-    request.extensions_mut().insert(caller);
+    let caller = access.admit(peer.clone(), request.headers());
+    access.count(&peer, caller.as_ref().ok())?;
+    request.extensions_mut().insert(caller?);
+    Ok(next.run(request).await)
+}
+
+/// Lets a request through, whoever sent it.
+async fn count(
+    State(access): State<Arc<Access>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    access.count(&peer, None)?;
     Ok(next.run(request).await)
 }
 
@@ -143,8 +164,10 @@ fn unknown() -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
     use leasehold_net::PeerAddress;
     use leasehold_protocol::bytes::SpkiDigest;
+    use tower::ServiceExt as _;
 
     use super::*;
     use crate::api_keys;
@@ -211,7 +234,7 @@ mod tests {
         let counted = |identity, address: &str| {
             let peer = peer(identity, address);
             let caller = access.admit(peer.clone(), &HeaderMap::new()).unwrap();
-            (0..10).filter(|_| access.count(&peer, &caller).is_ok()).count()
+            (0..10).filter(|_| access.count(&peer, Some(&caller)).is_ok()).count()
         };
         assert_eq!(counted(Identity::Anonymous, NEAR), 10);
         assert_eq!(counted(Identity::Anonymous, FAR), 3);
@@ -220,5 +243,31 @@ mod tests {
         assert_eq!(counted(key(Vouching::Nobody), FAR), 0, "a key of its own making is nobody new");
         assert_eq!(counted(key(Vouching::Authority), FAR), 3, "one that is vouched for is");
         assert_eq!(counted(key(Vouching::Authority), "192.0.2.9:1"), 0, "wherever it comes from");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_everybody_may_ask_and_what_is_refused_is_counted_by_address() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Arc::new(KeyRing::load(&DataDir::new(dir.path())).unwrap());
+        let door = Door::Network(Anonymous::OnThisMachine);
+        let access = Arc::new(Access::new(door, keys, NonZeroU32::new(3).unwrap()));
+        let answer = || async { "here" };
+        let known = Router::new().route("/known", get(answer));
+        let routes = guard(&access, known, Router::new().route("/open", get(answer)));
+        let mut answers = Vec::new();
+        for (path, address) in [
+            ("/open", FAR),
+            ("/known", FAR),
+            ("/open", FAR),
+            ("/open", FAR),
+            ("/known", FAR),
+            ("/open", "192.0.2.2:1"),
+            ("/open", NEAR),
+        ] {
+            let request = axum::http::Request::get(path).extension(peer(Identity::Anonymous, address));
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            answers.push(routes.clone().oneshot(request).await.unwrap().status().as_u16());
+        }
+        assert_eq!(answers, [200, 401, 200, 429, 429, 200, 200]);
     }
 }

@@ -75,12 +75,11 @@ pub(crate) fn admin_routes(node: Node) -> Router {
 /// Routes with what surrounds each request. What tells a caller whether this is a node to talk to, and whether it
 /// answers, is told to everybody.
 fn served(routes: Router<Node>, node: Node) -> Router {
-    let authenticate = axum::middleware::from_fn_with_state(Arc::clone(&node.access), access::authenticate);
-    let routes = routes
-        .route_layer(authenticate)
+    let open = Router::new()
         .route("/v1/identity", get(identity))
         .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
+        .route("/readyz", get(health::readyz));
+    let routes = access::guard(&node.access, routes, open)
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method);
     leasehold_net::surround(routes.with_state(node))
