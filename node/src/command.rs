@@ -1,6 +1,6 @@
 //! What the shell asks of the core, and what comes back.
 
-use leasehold_node_core::{Cause, Checkout, Input, NamedIssuer, Principal, ReplyTo};
+use leasehold_node_core::{Cause, Checkout, Input, NamedIssuer, Principal, ReplyTo, Way};
 use leasehold_protocol::api::{
     Decision, Denial, ImportAnswer, ReceiptAnswer, ReleaseAnswer, RequestAnswer, SurrenderAnswer,
 };
@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// A seat is given back.
     Release { principal: Principal, lease: LeaseId },
     /// A request to the issuer shall be made.
-    MakeRequest { cause: Cause, join: Option<JoinSecret> },
+    MakeRequest { cause: Cause, way: Way, join: Option<JoinSecret> },
     /// A bundle, out of its armour, shall be applied.
     Import { cause: Cause, envelope: Vec<u8>, dry_run: bool, accept_time: bool },
     /// From now on the node talks to this issuer by itself.
@@ -73,7 +73,7 @@ impl Command {
             Self::Checkout { principal, checkout } => Input::Checkout { to, principal, checkout: *checkout },
             Self::Renew { principal, lease } => Input::Renew { to, principal, lease },
             Self::Release { principal, lease } => Input::Release { to, principal, lease },
-            Self::MakeRequest { cause, join } => Input::MakeRequest { to, cause, join, journal },
+            Self::MakeRequest { cause, way, join } => Input::MakeRequest { to, cause, way, join, journal },
             Self::Import { cause, envelope, dry_run, accept_time } => {
                 Input::Import { to, cause, envelope, dry_run, accept_time }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use leasehold_node_core::{
     Cause, Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply,
-    ReplyTo, Rules,
+    ReplyTo, Rules, Way,
 };
 use leasehold_protocol::api::LeaseStatus;
 use leasehold_protocol::artefact::JournalTail;
@@ -331,7 +331,7 @@ fn input(to: ReplyTo, asker: Asker, command: Command, next_seq: Seq) -> Input {
         Command::Release(lease) => Input::Release { to, principal, lease },
         Command::MakeRequest => {
             let journal = JournalTail { seq: next_seq.previous().0, chain: Digest([0; 32]) };
-            Input::MakeRequest { to, cause: cause(), join: None, journal }
+            Input::MakeRequest { to, cause: cause(), way: Way::Courier, join: None, journal }
         }
         Command::Import(envelope) => {
             Input::Import { to, cause: cause(), envelope, dry_run: false, accept_time: false }

@@ -1,5 +1,6 @@
 //! The issuer that the node talks to by itself: where it is, who it must prove to be, and when it is asked.
 
+use leasehold_protocol::artefact::Head;
 use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::AccountId;
@@ -18,7 +19,7 @@ use crate::record::Record;
 pub struct NamedIssuer {
     /// `https://host:port`
     pub url: String,
-    /// The TLS key that the join code named. Those of the trust root count beside it.
+    /// The TLS key that the join code named. It counts until a trust root names others.
     pub key: SpkiDigest,
 }
 
@@ -30,21 +31,28 @@ pub struct Contact<'a> {
     /// Whose head is polled.
     pub account: AccountId,
     /// The head that is applied.
-    pub head_version: u64,
-    /// An exchange is due, whatever the head says.
-    pub exchange_due: bool,
+    pub head: &'a Head,
+    /// Seats went back, and no answered report told of it: an exchange is due.
+    pub has_report: bool,
+    /// By the node's clock the issuer's word wants to be renewed: an exchange is due.
+    pub word_due: bool,
+    /// How long that word lasts by what the issuer signed: before so much running time there is no use in asking again,
+    /// whatever the node's clock says.
+    pub word_ms: i64,
 }
 
 impl NodeCore {
     /// The contact with the issuer, if one was named and the node has an account there.
     pub fn contact(&self, now: &ClockReading) -> Option<Contact<'_>> {
         let (issuer, provision) = (self.issuer.as_ref()?, self.provision.as_ref()?);
-        let exchange_due = self.next_exchange_at()? <= self.clock_at(now).best();
+        let wanted_from = wanted_from(provision);
         Some(Contact {
             issuer,
             account: provision.account,
-            head_version: provision.head.version,
-            exchange_due,
+            head: &provision.head,
+            has_report: self.has_report(provision),
+            word_due: wanted_from <= self.clock_at(now).best(),
+            word_ms: wanted_from.since(provision.last_bundle.issued_at),
         })
     }
 
@@ -54,13 +62,16 @@ impl NodeCore {
     /// answer did not renew, though it was time, is not asked for again before that.
     pub fn next_exchange_at(&self) -> Option<UnixMs> {
         let provision = self.provision.as_ref()?;
-        let untold = provision.releases.newest_report().is_some_and(|report| self.answered_report < report);
-        Some(if untold { UnixMs::MIN } else { wanted_from(provision) })
+        Some(if self.has_report(provision) { UnixMs::MIN } else { wanted_from(provision) })
     }
 
     /// The issuer that was named last.
     pub const fn named_issuer(&self) -> Option<&NamedIssuer> {
         self.issuer.as_ref()
+    }
+
+    fn has_report(&self, provision: &Provision) -> bool {
+        provision.releases.newest_report().is_some_and(|report| self.answered_report < report)
     }
 
     pub(crate) fn name_issuer(&mut self, to: ReplyTo, cause: Cause, issuer: NamedIssuer, out: &mut Effects) {

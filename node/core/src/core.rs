@@ -2,13 +2,11 @@
 
 use std::collections::VecDeque;
 
-use leasehold_protocol::api::IdempotencyKey;
-use leasehold_protocol::artefact::{Answers, Holder, Kind, Request};
+use leasehold_protocol::artefact::{Holder, Kind};
 use leasehold_protocol::bundle::{OpenedBundle, open_bundle};
-use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
-use leasehold_protocol::canonical;
+use leasehold_protocol::bytes::{Bytes, SpkiDigest};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::envelope::{Realm, digest_of};
+use leasehold_protocol::envelope::Realm;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::keys::PublicKeyBytes;
 use leasehold_protocol::problem::Problem;
@@ -18,17 +16,17 @@ use leasehold_protocol::time::{ClockReading, Stamp, SvcMs};
 use leasehold_protocol::trust_root::TrustRoot;
 use sha2::{Digest as _, Sha256};
 
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::contact::NamedIssuer;
 use crate::denial::{PendingDenials, RecentDenials};
 use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
 use crate::input::{Cause, Initialise, Input, ReplyTo};
 use crate::interner::Interner;
 use crate::ledger::{Lease, Ledger, grace_ms};
-use crate::limits;
 use crate::provision::{Provision, extend_roots};
 use crate::receipt::MadeReceipt;
 use crate::record::{EndCause, LeaseGranted, Record, ReleaseCause};
+use crate::request::{OpenRequest, RequestWish};
 use crate::rules::Rules;
 use crate::surrender::{CONFLICT, Surrendered};
 use leasehold_protocol::entropy::Entropy;
@@ -68,16 +66,6 @@ pub(crate) struct Identity {
     pub(crate) sign_key: PublicKeyBytes,
     pub(crate) tls_keys: Vec<SpkiDigest>,
     pub(crate) name: String,
-}
-
-/// A request that a bundle may answer.
-#[derive(Clone, Debug)]
-pub(crate) struct OpenRequest {
-    pub(crate) digest: Digest,
-    pub(crate) request: Request,
-    pub(crate) seq: Seq,
-    pub(crate) idempotency_key: Option<IdempotencyKey>,
-    made: Option<Moment>,
 }
 
 /// The frame being filled: names the tickets signed with it.
@@ -167,8 +155,8 @@ impl NodeCore {
             }
             Input::Renew { to, principal, lease } => self.renew(to, principal, lease, out),
             Input::Release { to, principal, lease } => self.release(to, principal, lease, out),
-            Input::MakeRequest { to, cause, join, journal } => {
-                self.make_request(to, cause, join, journal, entropy, out);
+            Input::MakeRequest { to, cause, way, join, journal } => {
+                self.make_request(to, RequestWish { cause, way, join, journal }, entropy, out);
             }
             Input::Import { to, cause, envelope, dry_run, accept_time } => {
                 self.import(to, cause, &envelope, dry_run, accept_time, out);
@@ -224,9 +212,9 @@ impl NodeCore {
                     name: name.clone(),
                 });
             }
-            Record::RequestMade { cause, request } => {
+            Record::RequestMade { cause, way, request } => {
                 let realm = self.realm().ok_or_else(|| broken("the node was never initialised"))?;
-                self.apply_request(seq, cause, request, &realm);
+                self.apply_request(seq, cause, *way, request, &realm);
             }
             Record::BundleApplied { envelope, time_accepted, .. } => {
                 let root = self.trust_root().ok_or_else(|| broken("the node was never initialised"))?;
@@ -351,39 +339,24 @@ impl NodeCore {
         }
     }
 
-    fn apply_request(&mut self, seq: Seq, cause: &Cause, request: &Request, realm: &Realm) {
-        self.reports = self.reports.saturating_add(1);
-        self.requests.push_back(OpenRequest {
-            digest: digest_of(Kind::Request, realm, &canonical::encode(request)),
-            request: request.clone(),
-            seq,
-            idempotency_key: cause.idempotency_key,
-            made: self.clock.moment(),
-        });
-        if self.requests.len() > limits::OPEN_REQUESTS {
-            self.requests.pop_front();
-        }
-        self.ledger.reset_usage();
-    }
-
     fn put_in_force(&mut self, opened: &OpenedBundle, time_accepted: bool) {
         let Some(identity) = &mut self.identity else { return };
         extend_roots(&mut identity.roots, &identity.root, opened);
         identity.root = opened.root.clone();
         if let Some(time) = &opened.time {
-            let asked =
-                self.requests.iter().find(|request| request.request.nonce == time.nonce).and_then(|r| r.made);
+            let asked = self.requests.iter().find(|request| request.nonce == time.nonce);
+            let asked = asked.and_then(|request| request.made);
             self.clock.learn(time, asked, time_accepted);
-        }
-        let mut made = self.requests.iter();
-        if let Some(asked) = made.find(|made| opened.bundle.answers == Answers::Request(made.digest)) {
-            self.answered_report = self.answered_report.max(asked.request.report_seq);
         }
         let unbounded_ms = self.clock.unbounded_ms();
         match &mut self.provision {
             Some(provision) => provision.take(opened, &identity.roots, unbounded_ms),
             None => self.provision = Some(Provision::first(opened, &identity.roots, unbounded_ms)),
         }
+        self.apply_answer(&opened.bundle.answers);
+        // What rows acknowledge was reported, also where a restored journal does not know of it.
+        let acknowledged = opened.allocations.iter().map(|row| row.acked_report_seq);
+        self.reports = acknowledged.fold(self.reports, u64::max);
         self.forget_idle_rows();
     }
 

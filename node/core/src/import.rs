@@ -90,9 +90,7 @@ impl NodeCore {
             }
         }
         match opened.bundle.answers {
-            Answers::Request(digest) if self.requests.iter().any(|request| request.digest == digest) => {
-                Ok(())
-            }
+            Answers::Request(digest) if self.is_open(digest) => Ok(()),
             // Its request may be long forgotten: what is wrong with it is that it is older.
             Answers::Request(_) if self.is_older(opened) => Ok(()),
             Answers::Request(_) => {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::NamedIssuer;
 use crate::limits;
+use crate::record::Way;
 
 /// Whom a reply goes to; chosen by the shell, meaningless to the core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +98,8 @@ pub enum Input {
         to: ReplyTo,
         /// Who acts and why.
         cause: Cause,
+        /// How it is to reach the issuer.
+        way: Way,
         /// For a first enrolment.
         join: Option<JoinSecret>,
         /// How far the journal reaches, by the shell's account.

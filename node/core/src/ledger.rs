@@ -12,6 +12,7 @@ use crate::input::Principal;
 use crate::limits;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::{EndCause, LeaseGranted};
+use crate::usage::{Count, Usage};
 
 /// A lease that has not ended.
 #[derive(Clone, Debug)]
@@ -90,12 +91,19 @@ pub(crate) struct PoolLedger {
     pub(crate) used: SlotSet,
     /// Seats of leases that have not ended.
     pub(crate) seats: u32,
-    /// Since the last report.
+    /// Since the last request.
     pub(crate) peak_seats: u32,
-    /// Since the last report.
+    /// Since the last request.
     pub(crate) granted: u64,
-    /// Since the last report.
+    /// Since the last request.
     pub(crate) denied: u64,
+}
+
+impl PoolLedger {
+    /// Since the last request.
+    pub(crate) const fn count(&self) -> Count {
+        Count { peak_seats: self.peak_seats, granted: self.granted, denied: self.denied }
+    }
 }
 
 impl Ledger {
@@ -114,11 +122,14 @@ impl Ledger {
         }
     }
 
-    /// A report was made: what it says is counted anew from here on.
-    pub(crate) fn reset_usage(&mut self) {
-        for pool in self.pools.values_mut() {
+    /// What was counted since this was asked last.
+    pub(crate) fn take_usage(&mut self) -> Usage {
+        let counts = self.pools.iter_mut().map(|(&index, pool)| {
+            let count = pool.count();
             (pool.peak_seats, pool.granted, pool.denied) = (pool.seats, 0, 0);
-        }
+            (index, count)
+        });
+        counts.collect()
     }
 
     pub(crate) fn leases(&self) -> impl Iterator<Item = &Lease> {

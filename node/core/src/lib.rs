@@ -32,6 +32,7 @@ mod seats;
 mod status;
 mod surrender;
 mod trust;
+mod usage;
 mod wish;
 
 pub use crate::core::{NodeCore, ReplayError};
@@ -41,5 +42,5 @@ pub use ends::{Ends, PoolEnds};
 pub use input::{Cause, Checkout, Initialise, Input, Principal, ReplyTo};
 pub use leasehold_protocol::entropy::Entropy;
 pub use leasehold_protocol::seq::Seq;
-pub use record::{EndCause, LeaseGranted, Record, ReleaseCause};
+pub use record::{EndCause, LeaseGranted, Record, ReleaseCause, Way};
 pub use rules::Rules;

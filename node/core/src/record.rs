@@ -35,6 +35,8 @@ pub enum Record {
     RequestMade {
         /// Who acted and why.
         cause: Cause,
+        /// How it is to reach the issuer.
+        way: Way,
         /// The whole request, before it is signed and leaves.
         request: Box<Request>,
     },
@@ -112,6 +114,15 @@ pub enum Record {
         /// The whole receipt, before it is signed and leaves.
         receipt: Box<Receipt>,
     },
+}
+
+/// How a request reaches the issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// Somebody carries it, for as long as that takes.
+    Courier,
+    /// The node sends it by itself, and needs no more than the last one.
+    Network,
 }
 
 /// A seat was given.

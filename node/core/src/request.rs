@@ -1,30 +1,58 @@
 //! Making a request: what the node has, reports and asks for.
 
+use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::artefact::{
-    Extensions, Have, Issue, JournalTail, PoolUsage, Ratchet, Request, Wants,
+    Answers, Extensions, Have, Issue, JournalTail, Kind, Ratchet, Request, Wants,
 };
 use leasehold_protocol::bytes::{Digest, Nonce};
+use leasehold_protocol::canonical;
 use leasehold_protocol::code::Code;
+use leasehold_protocol::envelope::{Realm, digest_of};
 use leasehold_protocol::ids::RequestId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
+use leasehold_protocol::seq::Seq;
 
-use crate::core::{NodeCore, OpenRequest, refuse, reply};
+use crate::clock::Moment;
+use crate::core::{NodeCore, refuse, reply};
 use crate::effect::{Effects, Reply};
 use crate::input::{Cause, ReplyTo};
-use crate::record::Record;
+use crate::limits;
+use crate::record::{Record, Way};
+use crate::usage::{self, Usage};
 use leasehold_protocol::entropy::Entropy;
+
+/// What is asked for with [`crate::Input::MakeRequest`].
+pub(crate) struct RequestWish {
+    pub(crate) cause: Cause,
+    pub(crate) way: Way,
+    pub(crate) join: Option<JoinSecret>,
+    pub(crate) journal: JournalTail,
+}
+
+/// A request that a bundle may answer.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenRequest {
+    digest: Digest,
+    pub(crate) nonce: Nonce,
+    request: Request,
+    way: Way,
+    seq: Seq,
+    idempotency_key: Option<IdempotencyKey>,
+    pub(crate) made: Option<Moment>,
+    /// Since the request before, as long as none that tells it was answered.
+    pub(crate) usage: Usage,
+}
 
 impl NodeCore {
     pub(crate) fn make_request(
         &mut self,
         to: ReplyTo,
-        cause: Cause,
-        join: Option<JoinSecret>,
-        journal: JournalTail,
+        wish: RequestWish,
         entropy: &mut Entropy,
         out: &mut Effects,
     ) {
+        let RequestWish { cause, way, join, journal } = wish;
         if let Err(problem) = cause.check() {
             return refuse(to, problem, out);
         }
@@ -60,13 +88,13 @@ impl NodeCore {
             ratchet: provision.map_or(Ratchet { counter: 0, tip: Digest([0; 32]) }, |p| p.ratchet),
             report_seq: serial,
             released: provision.map(|p| p.releases.told()).unwrap_or_default(),
-            usage: self.usage(),
+            usage: self.untold_usage(),
             journal,
             wants: Wants::ALL,
             ext: Extensions::NONE,
         };
         let request = Box::new(request);
-        let seq = self.emit(Record::RequestMade { cause, request: request.clone() }, out);
+        let seq = self.emit(Record::RequestMade { cause, way, request: request.clone() }, out);
         reply(to, seq, Reply::Request(request), out);
     }
 
@@ -76,22 +104,56 @@ impl NodeCore {
         self.requests.iter().find(|made| made.idempotency_key == Some(key))
     }
 
-    fn usage(&self) -> Vec<PoolUsage> {
-        let pools = self.provision.iter().flat_map(|p| &p.pools);
-        let mut usage: Vec<PoolUsage> = pools
-            .filter_map(|(&index, entry)| {
-                let counts = self.ledger.pool(index)?;
-                Some(PoolUsage {
-                    pool: entry.pool.issue.id,
-                    peak_seats: counts.peak_seats,
-                    granted: counts.granted,
-                    denied: counts.denied,
-                })
-            })
-            .collect();
-        usage.sort_by_key(|row| row.pool);
-        usage.truncate(leasehold_protocol::limits::REPORTED_ROWS);
-        usage
+    pub(crate) fn apply_request(
+        &mut self,
+        seq: Seq,
+        cause: &Cause,
+        way: Way,
+        request: &Request,
+        realm: &Realm,
+    ) {
+        self.reports = self.reports.saturating_add(1);
+        // What the node sends by itself displaces its own last one only, never what a courier carries.
+        let displaced = self.requests.iter().position(|open| way == Way::Network && open.way == way);
+        self.requests.push_back(OpenRequest {
+            digest: digest_of(Kind::Request, realm, &canonical::encode(request)),
+            nonce: request.nonce,
+            request: request.clone(),
+            way,
+            seq,
+            idempotency_key: cause.idempotency_key,
+            made: self.clock.moment(),
+            usage: self.ledger.take_usage(),
+        });
+        if let Some(index) = displaced {
+            self.forget_request(index);
+        }
+        if self.requests.len() > limits::OPEN_REQUESTS {
+            self.forget_request(0);
+        }
+    }
+
+    /// Whether a bundle answers a request of this node that none has answered.
+    pub(crate) fn is_open(&self, request: Digest) -> bool {
+        self.requests.iter().any(|open| open.digest == request)
+    }
+
+    /// A bundle is in force: what its request told is counted no more.
+    pub(crate) fn apply_answer(&mut self, answers: &Answers) {
+        let answered = self.requests.iter().position(|open| *answers == Answers::Request(open.digest));
+        let Some(open) = answered.and_then(|index| self.requests.remove(index)) else { return };
+        self.answered_report = self.answered_report.max(open.request.report_seq);
+        for told in self.requests.iter_mut().take(answered.unwrap_or_default()) {
+            told.usage.clear();
+        }
+    }
+
+    /// What only a forgotten request told is told by the next one.
+    fn forget_request(&mut self, index: usize) {
+        let Some(forgotten) = self.requests.remove(index) else { return };
+        if let Some(next) = self.requests.get_mut(index) {
+            usage::add(&mut next.usage, forgotten.usage);
+        }
     }
 }
 

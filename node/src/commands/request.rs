@@ -1,7 +1,7 @@
 //! `request`: what to carry to the vendor.
 
 use leasehold_cli::{Failure, Output, People};
-use leasehold_node_core::Cause;
+use leasehold_node_core::{Cause, Way};
 use leasehold_protocol::api::RequestAnswer;
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::join_code::JoinCode;
@@ -47,7 +47,8 @@ pub(super) fn make(dir: &DataDir, join: Option<JoinCode>, cause: &Cause) -> Resu
         return admin.post("/v1/request", Content::Json(content));
     }
     let mut store = Store::open(dir)?;
-    match carry_out(&mut store, Command::MakeRequest { cause, join: join.map(|code| code.secret) })?? {
+    let join = join.map(|code| code.secret);
+    match carry_out(&mut store, Command::MakeRequest { cause, way: Way::Courier, join })?? {
         Answer::Request(answer) => Ok(*answer),
         _ => Err(unanswered().into()),
     }

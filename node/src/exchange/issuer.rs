@@ -47,6 +47,11 @@ pub(crate) enum ContactError {
 }
 
 impl ContactError {
+    /// Whether the issuer has answered, and would answer the same request in the same way again.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused(problem) if !problem.retryable)
+    }
+
     /// The code of the registry.
     pub(crate) fn code(&self) -> Code {
         match self {
@@ -88,6 +93,14 @@ impl Issuer {
     ) -> Result<Self, ClientTlsError> {
         let tls = ClientTls::new(&ServerKey::Pinned(keys), Some(own))?;
         Ok(Self { address, tls, connection: None })
+    }
+
+    /// Makes sure that somebody is there, who is the issuer.
+    pub(crate) async fn reach(&mut self) -> Result<(), ContactError> {
+        if !self.connection.as_ref().is_some_and(Connection::is_open) {
+            self.connection = Some(self.connect().await?);
+        }
+        Ok(())
     }
 
     /// The first exchange: a request with a join proof, answered by a bundle.
@@ -154,10 +167,14 @@ impl Issuer {
                 answer => return self.keep(connection, answer),
             }
         }
-        let timeouts = Timeouts { answer: limits::ISSUER_ANSWER_TIMEOUT, ..Timeouts::default() };
-        let mut connection = Connection::open(&self.address, &self.tls, timeouts).await?;
+        let mut connection = self.connect().await?;
         let answer = connection.exchange(request, max_bytes).await;
         self.keep(connection, answer)
+    }
+
+    async fn connect(&self) -> Result<Connection, ConnectError> {
+        let timeouts = Timeouts { answer: limits::ISSUER_ANSWER_TIMEOUT, ..Timeouts::default() };
+        Connection::open(&self.address, &self.tls, timeouts).await
     }
 
     fn keep(

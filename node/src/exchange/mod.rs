@@ -6,12 +6,14 @@ mod issuer;
 mod pause;
 mod reach;
 mod round;
+mod wanted;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use leasehold_net::{Address, TlsKey};
+use leasehold_protocol::artefact::Head;
 use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::event_id::EventId;
@@ -24,6 +26,7 @@ pub(crate) use self::issuer::Issuer;
 use self::pause::Pause;
 pub(crate) use self::reach::Reach;
 use self::round::Rounds;
+use self::wanted::Wanted;
 use crate::limits;
 use crate::writer::Writer;
 
@@ -41,8 +44,8 @@ struct Contact {
     keys: BTreeSet<SpkiDigest>,
     root: TrustRoot,
     account: AccountId,
-    head_version: u64,
-    exchange_due: bool,
+    head: Head,
+    wanted: Wanted,
 }
 
 impl Exchange {
@@ -86,13 +89,12 @@ impl Exchange {
         let look = self.writer.look(|durable| {
             let root = durable.core.trust_root()?.clone();
             let contact = durable.core.contact(durable.now)?;
-            let keys = root.root().issuer_tls_keys.iter().map(PublicKeyBytes::spki_digest);
             Some(Contact {
                 url: contact.issuer.url.clone(),
-                keys: keys.chain([contact.issuer.key]).collect(),
+                keys: keys(&root.root().issuer_tls_keys, contact.issuer.key),
                 account: contact.account,
-                head_version: contact.head_version,
-                exchange_due: contact.exchange_due,
+                head: contact.head.clone(),
+                wanted: Wanted::of(&contact),
                 root,
             })
         });
@@ -116,6 +118,15 @@ impl Exchange {
     }
 }
 
+/// The keys that prove the issuer: those of the root, which takes them back, too; as long as it names none, that of the
+/// join code.
+fn keys(of_root: &[PublicKeyBytes], of_join_code: SpkiDigest) -> BTreeSet<SpkiDigest> {
+    if of_root.is_empty() {
+        return BTreeSet::from([of_join_code]);
+    }
+    of_root.iter().map(PublicKeyBytes::spki_digest).collect()
+}
+
 /// The way to an issuer whose address is `url` and which proves one of the keys.
 fn open(contact: &Contact, key: &TlsKey) -> Result<Issuer, Problem> {
     let address: Address = contact.url.parse().map_err(|error: leasehold_net::AddressError| {
@@ -132,4 +143,18 @@ fn chance() -> u32 {
 /// A short wait before an exchange, so that the nodes of an account do not all come in the same moment.
 fn jitter() -> Duration {
     limits::EXCHANGE_JITTER.mul_f64(f64::from(chance()) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_the_join_code_counts_until_the_root_names_others() {
+        let (old, new) = (PublicKeyBytes([1; 32]), PublicKeyBytes([2; 32]));
+        let join = old.spki_digest();
+        assert_eq!(keys(&[], join), BTreeSet::from([join]));
+        assert_eq!(keys(&[old, new], join), BTreeSet::from([join, new.spki_digest()]));
+        assert_eq!(keys(&[new], join), BTreeSet::from([new.spki_digest()]));
+    }
 }

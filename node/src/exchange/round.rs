@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use leasehold_clock::Stopwatch;
-use leasehold_node_core::Cause;
+use leasehold_node_core::{Cause, Way};
+use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::armour::unarmour;
 use leasehold_protocol::artefact::{Head, Kind};
 use leasehold_protocol::code::Code;
@@ -19,8 +20,12 @@ use crate::writer::Writer;
 /// Rounds with one issuer, one after the other.
 pub(super) struct Rounds {
     writer: Writer,
-    /// When an exchange was tried last, whatever came of it.
+    /// When an exchange was begun last, whatever came of it.
     exchanged: Option<Stopwatch>,
+    /// When one was answered last.
+    answered: Option<Stopwatch>,
+    /// Of the request that has no answer yet: it is sent again as it is.
+    unanswered: Option<IdempotencyKey>,
     /// The last round reached the issuer.
     in_contact: bool,
 }
@@ -56,7 +61,7 @@ impl From<RoundError> for Problem {
 
 impl Rounds {
     pub(super) const fn new(writer: Writer) -> Self {
-        Self { writer, exchanged: None, in_contact: false }
+        Self { writer, exchanged: None, answered: None, unanswered: None, in_contact: false }
     }
 
     /// Waits for news, or for the time of an exchange, and does what is due.
@@ -67,30 +72,33 @@ impl Rounds {
     }
 
     async fn round(&mut self, issuer: &mut Issuer, contact: &Contact) -> Result<(), RoundError> {
-        if contact.exchange_due && self.may_repeat() {
+        let answered = self.answered.as_ref().map(|answered| answered.elapsed());
+        if contact.wanted.is_due(answered) && self.may_repeat() {
             return self.exchange(issuer).await;
         }
         let asked = Stopwatch::start();
         // Whether somebody is there shall be known at once, not after a held poll.
         let wait = if self.in_contact { limits::POLL_WAIT } else { Duration::ZERO };
-        match issuer.poll(contact.account, contact.head_version, wait).await? {
-            Polled::Unchanged if wait.is_zero() => Ok(()),
-            Polled::Unchanged => {
+        let heard = match issuer.poll(contact.account, contact.head.version, wait).await? {
+            Polled::Unchanged => Ok(Heard::Nothing),
+            Polled::Head(envelope) => hear(&envelope, contact),
+        };
+        match heard {
+            Ok(Heard::Nothing) if wait.is_zero() => Ok(()),
+            Ok(Heard::Nothing) => {
                 // A cache in between answers at once.
                 tokio::time::sleep(limits::POLL_LEAST.saturating_sub(asked.elapsed())).await;
                 Ok(())
             }
-            Polled::Head(envelope) => match check_head(&envelope, contact) {
-                Ok(()) => {
-                    tokio::time::sleep(jitter()).await;
-                    self.exchange(issuer).await
-                }
-                // The key may be one of a root that only a bundle brings.
-                Err(RoundError::Head(VerifyError::UnknownKey(_))) if self.may_repeat() => {
-                    self.exchange(issuer).await
-                }
-                Err(refused) => Err(refused),
-            },
+            Ok(Heard::News) => {
+                tokio::time::sleep(jitter()).await;
+                self.exchange(issuer).await
+            }
+            // The key may be one of a root that only a bundle brings.
+            Err(RoundError::Head(VerifyError::UnknownKey(_))) if self.may_repeat() => {
+                self.exchange(issuer).await
+            }
+            Err(refused) => Err(refused),
         }
     }
 
@@ -101,20 +109,42 @@ impl Rounds {
 
     /// A request for a bundle, and a receipt for that, as a courier would carry them.
     async fn exchange(&mut self, issuer: &mut Issuer) -> Result<(), RoundError> {
+        // Nothing is written down for an issuer that is not there.
+        issuer.reach().await?;
         self.exchanged = Some(Stopwatch::start());
-        let made = self.ask(Command::MakeRequest { cause: cause(), join: None }).await?;
+        let cause_of_request = Cause { idempotency_key: Some(self.request_key()?), ..cause() };
+        let request = Command::MakeRequest { cause: cause_of_request, way: Way::Network, join: None };
+        let made = self.ask(request).await?;
         let Answer::Request(request) = made else { return Err(RoundError::Node(Box::new(no_answer()))) };
         let request =
             unarmour(request.request.as_bytes()).map_err(|_| RoundError::Node(Box::new(no_answer())))?;
-        let envelope = issuer.sync(request).await?.to_vec();
+        let answer = issuer.sync(request).await;
+        if answer.as_ref().err().is_none_or(ContactError::is_answer) {
+            self.unanswered = None;
+        }
+        let envelope = answer?.to_vec();
         let import = Command::Import { cause: cause(), envelope, dry_run: false, accept_time: false };
         self.ask(import).await?;
+        self.answered = Some(Stopwatch::start());
         let Answer::Receipt(receipt) = self.ask(Command::MakeReceipt { cause: cause() }).await? else {
             return Err(RoundError::Node(Box::new(no_answer())));
         };
         let receipt =
             unarmour(receipt.receipt.as_bytes()).map_err(|_| RoundError::Node(Box::new(no_answer())))?;
         Ok(issuer.receipt(receipt).await?)
+    }
+
+    /// Under which the request is made, once for as many tries as it takes.
+    fn request_key(&mut self) -> Result<IdempotencyKey, RoundError> {
+        if let Some(key) = self.unanswered {
+            return Ok(key);
+        }
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(|error| {
+            let detail = format!("cannot draw randomness: {error}");
+            RoundError::Node(Box::new(Problem::new(Code::Internal, detail, "check the system")))
+        })?;
+        Ok(*self.unanswered.insert(IdempotencyKey(key)))
     }
 
     async fn ask(&self, command: Command) -> Result<Answer, RoundError> {
@@ -131,21 +161,39 @@ fn no_answer() -> Problem {
     Problem::new(Code::Internal, "the core did not answer with a request", "report this")
 }
 
+/// What a head of the issuer tells this node. None of it lowers anything: only a bundle changes what is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    News,
+}
+
 /// Whether a head is the issuer's, about this account, and newer: only then is it worth an exchange.
-fn check_head(envelope: &[u8], contact: &Contact) -> Result<(), RoundError> {
+fn hear(envelope: &[u8], contact: &Contact) -> Result<Heard, RoundError> {
     let head = verify::<Head>(envelope, &contact.root.ring(Kind::Head))?;
     match () {
         () if head.account != contact.account => {
             Err(RoundError::Unfit("it is about another account", Code::ArtefactRefused))
         }
-        () if head.version < contact.head_version => {
+        () if head.version < contact.head.version && is_standing_beside(&head, &contact.head) => {
+            Ok(Heard::Nothing)
+        }
+        () if head.version < contact.head.version => {
             Err(RoundError::Unfit("it is older than what was applied", Code::BundleRollback))
         }
-        () if head.version == contact.head_version => {
+        () if head.version == contact.head.version => {
             Err(RoundError::Unfit("it has the version of the one that was applied", Code::ArtefactRefused))
         }
-        () => Ok(()),
+        () => Ok(Heard::News),
     }
+}
+
+/// A node that is seldom reached has a head of its own, signed for its bundle after the one that all others share, and
+/// fresh for longer. The shared one then is older and no news. One that was stale when the own was signed is no longer
+/// anybody's.
+fn is_standing_beside(shared: &Head, own: &Head) -> bool {
+    shared.fresh_for_ms < own.fresh_for_ms
+        && own.issue.issued_at < shared.issue.issued_at.plus(shared.fresh_for_ms)
 }
 
 /// How long a poll may wait for news.

@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use leasehold_net::Refusal;
 use leasehold_net::body::{BodyRoom, BundleBody, JsonBody};
-use leasehold_node_core::{Cause, Checkout, NamedIssuer};
+use leasehold_node_core::{Cause, Checkout, NamedIssuer, Way};
 use leasehold_protocol::api::{
     ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
 };
@@ -222,7 +222,7 @@ async fn make_request(
         .transpose()
         .map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string(), "copy the whole join code"))?;
     let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
-    ask(&node, Command::MakeRequest { cause, join: join.map(|code| code.secret) }).await
+    ask(&node, Command::MakeRequest { cause, way: Way::Courier, join: join.map(|code| code.secret) }).await
 }
 
 /// `POST /v1/issuer`: whom the node talks to by itself.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::issuer::{Manner, TestIssuer};
 use crate::rig::{Daemon, Rig, ask, post};
-use crate::vendor::Vendor;
+use crate::vendor::{Vendor, Word};
 
 const FIRST: Manner = Manner::Honest { version: 1, seats: 2 };
 
@@ -58,9 +58,9 @@ fn a_liar_changes_nothing_and_each_lie_has_its_code() {
     let (daemon, mut log) = run(&rig);
     wait_for(&mut log, "issuer.reached", None);
     let lies = [
-        (Manner::Head(rig.vendor.signed_head(4)), "BUNDLE_ROLLBACK"),
+        (Manner::Head(rig.vendor.signed_head(Word::of_now(4))), "BUNDLE_ROLLBACK"),
         (Manner::Head(b"garbage".to_vec()), "MALFORMED"),
-        (Manner::Head(Vendor::of_another_realm().signed_head(9)), "BAD_SIGNATURE"),
+        (Manner::Head(Vendor::of_another_realm().signed_head(Word::of_now(9))), "BAD_SIGNATURE"),
         (Manner::Status(500), "UNREACHABLE"),
     ];
     let before = rig.json(&["pools"]);
@@ -78,6 +78,55 @@ fn a_liar_changes_nothing_and_each_lie_has_its_code() {
     issuer.be(Manner::Honest { version: 6, seats: 3 });
     wait_for(&mut log, "bundle.applied", None);
     assert_eq!(seats(&rig), 3);
+}
+
+#[test]
+fn a_head_that_is_older_than_the_nodes_own_is_no_news_unless_it_is_truly_old() {
+    let (issuer, rig) = enrolled(Manner::Apart { polled: 4, seats: 2 });
+    let (daemon, mut log) = run(&rig);
+    wait_for(&mut log, "issuer.reached", None);
+    issuer.be(Manner::Apart { polled: 6, seats: 3 });
+    wait_for(&mut log, "bundle.applied", None);
+    assert_eq!(rig.json(&["status"])["issuer"]["reachable"], true);
+    assert_eq!(issuer.asked().1, 2, "an older head asks for no exchange");
+    issuer.be(Manner::Head(rig.vendor.signed_head(Word { version: 6, hours_old: 12, fresh_hours: 6 })));
+    wait_for(&mut log, "issuer.failed", Some("BUNDLE_ROLLBACK"));
+    assert_eq!(seats(&rig), 3);
+    drop(daemon);
+}
+
+#[test]
+fn a_request_without_an_answer_is_sent_again_as_it_is() {
+    let (issuer, rig) = enrolled(FIRST);
+    issuer.be(Manner::Failing { version: 2 });
+    let (daemon, mut log) = run(&rig);
+    wait_for(&mut log, "issuer.failed", Some("UNREACHABLE"));
+    while issuer.asked().1 < 3 {
+        rig.json(&["status"]);
+    }
+    let sent = issuer.sent();
+    assert_eq!(sent[1], sent[2]);
+    issuer.be(Manner::Honest { version: 2, seats: 5 });
+    wait_for(&mut log, "bundle.applied", None);
+    issuer.be(Manner::Honest { version: 3, seats: 6 });
+    wait_for(&mut log, "bundle.applied", None);
+    assert_ne!(issuer.sent().last(), sent.last(), "the next one is another");
+    drop(daemon);
+}
+
+#[test]
+fn no_request_is_made_for_an_issuer_that_is_not_there() {
+    let (issuer, rig) = enrolled(FIRST);
+    let pool = rig.json(&["pools"])["pools"][0]["pool_id"].as_str().unwrap().to_owned();
+    let out = rig.path("back.txt");
+    rig.json(&["surrender", "--pool", &pool, "--seats", "1", "--out", out.to_str().unwrap()]);
+    let written = |rig: &Rig| rig.json(&["status"])["journal"]["seq"].as_u64().unwrap();
+    let before = written(&rig);
+    drop(issuer);
+    let (daemon, mut log) = run(&rig);
+    wait_for(&mut log, "issuer.failed", Some("UNREACHABLE"));
+    assert_eq!(written(&rig), before);
+    drop(daemon);
 }
 
 #[test]

@@ -19,13 +19,17 @@ use leasehold_protocol::request::JoinSecret;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::vendor::Vendor;
+use crate::vendor::{Vendor, Word};
 
 /// How the issuer answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// With a head of this version, and so many seats.
     Honest { version: u64, seats: u32 },
+    /// The same with `seats`, but a node's own head is a version ahead of the one that is polled, and fresh for a week.
+    Apart { polled: u64, seats: u32 },
+    /// Polls with a head of this version, and exchanges with an error.
+    Failing { version: u64 },
     /// The poll with these bytes, as a head of a later version.
     Head(Vec<u8>),
     /// Everything with this status and no word why.
@@ -49,6 +53,7 @@ struct Shared {
     manner: watch::Receiver<Manner>,
     requests: Arc<AtomicUsize>,
     exchanges: Arc<AtomicUsize>,
+    sent: Arc<Mutex<Vec<Body>>>,
     serial: Arc<Mutex<u64>>,
 }
 
@@ -66,6 +71,7 @@ impl TestIssuer {
             manner,
             requests: Arc::default(),
             exchanges: Arc::default(),
+            sent: Arc::default(),
             serial: Arc::default(),
         };
         let der = SigningKey::from_bytes(&[key; 32]).to_pkcs8_der().unwrap();
@@ -96,21 +102,33 @@ impl TestIssuer {
     pub(crate) fn asked(&self) -> (usize, usize) {
         (self.shared.requests.load(Ordering::SeqCst), self.shared.exchanges.load(Ordering::SeqCst))
     }
+
+    /// The requests for bundles, in the order in which they arrived.
+    pub(crate) fn sent(&self) -> Vec<Body> {
+        self.shared.sent.lock().unwrap().clone()
+    }
+}
+
+impl Shared {
+    fn bundle(&self, request: &[u8], word: Word, seats: u32) -> Response {
+        let mut serial = self.serial.lock().unwrap();
+        *serial += 1;
+        self.vendor.bundle_at(request, *serial, word, seats).into_response()
+    }
 }
 
 async fn exchange(State(shared): State<Shared>, request: Body) -> Response {
     shared.requests.fetch_add(1, Ordering::SeqCst);
     shared.exchanges.fetch_add(1, Ordering::SeqCst);
+    shared.sent.lock().unwrap().push(request.clone());
     let manner = shared.manner.borrow().clone();
     match manner {
-        Manner::Honest { version, seats } => {
-            let serial = {
-                let mut serial = shared.serial.lock().unwrap();
-                *serial += 1;
-                *serial
-            };
-            shared.vendor.bundle_at(&request, serial, version, seats).into_response()
+        Manner::Honest { version, seats } => shared.bundle(&request, Word::of_now(version), seats),
+        Manner::Apart { polled, seats } => {
+            let own = Word { version: polled + 1, hours_old: 0, fresh_hours: 168 };
+            shared.bundle(&request, own, seats)
         }
+        Manner::Failing { .. } => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         other => dishonest(other).await,
     }
 }
@@ -120,14 +138,15 @@ async fn head(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let mut manner = shared.manner.clone();
     let now = manner.borrow_and_update().clone();
     match now {
-        Manner::Honest { version, .. } => {
+        Manner::Apart { polled, .. } => shared.vendor.signed_head(Word::of_now(polled)).into_response(),
+        Manner::Honest { version, .. } | Manner::Failing { version } => {
             let etag = format!("\"{version}\"");
             if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
                 // Held until there is another word.
                 let _ = tokio::time::timeout(Duration::from_secs(20), manner.changed()).await;
                 return StatusCode::NOT_MODIFIED.into_response();
             }
-            ([(ETAG, etag)], shared.vendor.signed_head(version)).into_response()
+            ([(ETAG, etag)], shared.vendor.signed_head(Word::of_now(version))).into_response()
         }
         Manner::Head(bytes) => bytes.into_response(),
         other => dishonest(other).await,
@@ -138,6 +157,6 @@ async fn dishonest(manner: Manner) -> Response {
     match manner {
         Manner::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Manner::Silent => std::future::pending().await,
-        Manner::Head(_) | Manner::Honest { .. } => b"no bundle".to_vec().into_response(),
+        _ => b"no bundle".to_vec().into_response(),
     }
 }

@@ -23,7 +23,8 @@ use leasehold_protocol::trust_root::TrustRoot;
 
 /// What the vendor sells.
 pub(crate) const SKU: &str = "cad";
-const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 const ACCOUNT: AccountId = AccountId([7; 16]);
 const NODE: NodeId = NodeId([8; 16]);
 
@@ -43,6 +44,21 @@ impl Signer for Key {
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerFailed> {
         Ok(self.0.sign(message).to_bytes())
+    }
+}
+
+/// The version of a head, its age, and for how long it is fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub(crate) version: u64,
+    pub(crate) hours_old: i64,
+    pub(crate) fresh_hours: i64,
+}
+
+impl Word {
+    /// One that all nodes share.
+    pub(crate) const fn of_now(version: u64) -> Self {
+        Self { version, hours_old: 0, fresh_hours: 24 }
     }
 }
 
@@ -71,16 +87,16 @@ impl Vendor {
 
     /// The bundle that answers `request` with an allocation of `seats`.
     pub(crate) fn bundle(&self, request: &[u8], serial: u64, seats: u32) -> Vec<u8> {
-        self.bundle_at(request, serial, serial, seats)
+        self.bundle_at(request, serial, Word::of_now(serial), seats)
     }
 
-    /// A head of this version, as polls bring it.
-    pub(crate) fn signed_head(&self, version: u64) -> Vec<u8> {
-        self.seal(&self.head(Digest([0; 32]), version)).envelope
+    /// A head that says this word, as polls bring it.
+    pub(crate) fn signed_head(&self, word: Word) -> Vec<u8> {
+        self.seal(&self.head(Digest([0; 32]), word)).envelope
     }
 
-    /// The same, with a head of this version.
-    pub(crate) fn bundle_at(&self, request: &[u8], serial: u64, version: u64, seats: u32) -> Vec<u8> {
+    /// The same, with a head that says this word.
+    pub(crate) fn bundle_at(&self, request: &[u8], serial: u64, word: Word, seats: u32) -> Vec<u8> {
         let request = open_request(request, self.realm).unwrap();
         let grant = self.seal(&self.grant());
         let pool = self.seal(&self.pool(grant.digest));
@@ -96,7 +112,7 @@ impl Vendor {
             entries,
             ext: Extensions::NONE,
         });
-        let head = self.seal(&self.head(manifest.digest, version));
+        let head = self.seal(&self.head(manifest.digest, word));
         let certificate = self.seal(&self.certificate(&request));
         let time = self.seal(&self.time(&request));
         let items = [
@@ -223,13 +239,14 @@ impl Vendor {
         }
     }
 
-    fn head(&self, manifest: Digest, version: u64) -> Head {
+    fn head(&self, manifest: Digest, word: Word) -> Head {
+        let issued_at = self.now.plus(-word.hours_old * HOUR_MS);
         Head {
-            issue: self.issue([11; 16]),
+            issue: Issue { issued_at, ..self.issue([11; 16]) },
             account: ACCOUNT,
-            version,
+            version: word.version,
             status_generation: 1,
-            fresh_for_ms: DAY_MS,
+            fresh_for_ms: word.fresh_hours * HOUR_MS,
             root_version: 1,
             manifest,
             revocations: None,

@@ -89,7 +89,7 @@ pub struct Released {
     pub report_seq: u64,
 }
 
-/// Use of one pool since the last report.
+/// Use of one pool since the last report that was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolUsage {
     /// The pool.

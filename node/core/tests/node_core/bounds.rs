@@ -1,6 +1,6 @@
 //! Every bound at limit − 1, limit and limit + 1.
 
-use leasehold_node_core::{Cause, Checkout, Input, ReplyTo, limits};
+use leasehold_node_core::{Cause, Checkout, Input, ReplyTo, Way, limits};
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::artefact::JournalTail;
 use leasehold_protocol::bytes::Digest;
@@ -135,6 +135,12 @@ fn who_acts_and_why_is_bounded() {
     let before = rig.core.next_seq();
     let cause = Cause { actor: String::new(), ..cause() };
     let journal = JournalTail { seq: 0, chain: Digest([0; 32]) };
-    let refusal = refused(rig.ask(Input::MakeRequest { to: ReplyTo(0), cause, join: None, journal }));
+    let refusal = refused(rig.ask(Input::MakeRequest {
+        to: ReplyTo(0),
+        cause,
+        way: Way::Courier,
+        join: None,
+        journal,
+    }));
     assert_eq!((refusal.code, rig.core.next_seq()), (Code::InvalidRequest, before));
 }

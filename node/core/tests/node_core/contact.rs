@@ -20,7 +20,7 @@ fn a_node_has_contact_once_it_knows_whom_to_ask_and_for_what() {
     rig.give(vec![PoolOffer::new(1, "cad", 1)]);
     let contact = rig.core.contact(&rig.now).unwrap();
     assert_eq!(contact.issuer, &NamedIssuer { url: URL.to_owned(), key: SpkiDigest([7; 32]) });
-    assert!(!contact.exchange_due);
+    assert!(!contact.word_due && !contact.has_report);
     assert_eq!(rig.status().issuer.url.as_deref(), Some(URL));
     rig.restart();
     assert!(rig.core.contact(&rig.now).is_some());
@@ -40,11 +40,26 @@ fn an_address_is_bounded() {
 fn the_issuer_is_asked_before_its_word_is_stale() {
     let mut rig = Rig::with_seats(1);
     name(&mut rig, URL);
-    let due = |rig: &Rig| rig.core.contact(&rig.now).unwrap().exchange_due;
+    let due = |rig: &Rig| rig.core.contact(&rig.now).unwrap().word_due;
     rig.wait(12 * HOUR_MS - 1);
     assert!(!due(&rig));
     rig.wait(1);
     assert!(due(&rig));
+}
+
+#[test]
+fn how_long_a_word_lasts_is_not_for_the_clock_to_say() {
+    let mut rig = Rig::with_seats(1);
+    name(&mut rig, URL);
+    let seen = |rig: &Rig| {
+        let contact = rig.core.contact(&rig.now).unwrap();
+        (contact.word_due, contact.word_ms)
+    };
+    assert_eq!(seen(&rig), (false, 12 * HOUR_MS));
+    rig.now.wall_ms = rig.now.wall_ms.plus(20 * DAY_MS);
+    assert_eq!(seen(&rig), (true, 12 * HOUR_MS));
+    rig.give(vec![PoolOffer::new(1, "cad", 1)]);
+    assert_eq!(seen(&rig), (true, 12 * HOUR_MS), "an answer does not change what the clock says");
 }
 
 #[test]

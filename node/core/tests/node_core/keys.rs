@@ -1,6 +1,6 @@
 //! Idempotency keys: the same key is the same seat.
 
-use leasehold_node_core::{Cause, Checkout, Input, Principal, Reply, ReplyTo};
+use leasehold_node_core::{Cause, Checkout, Input, Principal, Reply, ReplyTo, Way};
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::artefact::JournalTail;
 use leasehold_protocol::bytes::Digest;
@@ -101,7 +101,7 @@ fn a_request_is_made_once_for_an_idempotency_key() {
     let make = |rig: &mut Rig, idempotency_key, join| {
         let cause = Cause { idempotency_key, ..cause() };
         let journal = JournalTail { seq: rig.core.next_seq().0, chain: Digest([0; 32]) };
-        rig.ask(Input::MakeRequest { to: ReplyTo(0), cause, join, journal })
+        rig.ask(Input::MakeRequest { to: ReplyTo(0), cause, way: Way::Courier, join, journal })
     };
     let request = |reply| match reply {
         Reply::Request(request) => request,

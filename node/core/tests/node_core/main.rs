@@ -9,6 +9,7 @@ mod keys;
 mod leases;
 mod pools;
 mod releases;
+mod requests;
 mod revocations;
 mod rig;
 mod times;

@@ -2,7 +2,7 @@
 
 use leasehold_node_core::{
     Cause, Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply,
-    ReplyTo, SeatReply,
+    ReplyTo, SeatReply, Way,
 };
 use leasehold_protocol::api::{
     Denial, IdempotencyKey, ImportAnswer, JournalStatus, LeaseStatus, PoolStatus, StatusAnswer,
@@ -127,7 +127,13 @@ impl Rig {
 
     pub(crate) fn request(&mut self) -> Request {
         let journal = JournalTail { seq: 0, chain: Digest([0; 32]) };
-        match self.ask(Input::MakeRequest { to: ReplyTo(0), cause: cause(), join: None, journal }) {
+        match self.ask(Input::MakeRequest {
+            to: ReplyTo(0),
+            cause: cause(),
+            way: Way::Courier,
+            join: None,
+            journal,
+        }) {
             Reply::Request(request) => *request,
             other => panic!("{other:?}"),
         }
