@@ -182,6 +182,11 @@ impl Vendor {
         Self { key, realm, root, rows: Mutex::default() }
     }
 
+    /// What it signs for.
+    pub const fn realm(&self) -> Realm {
+        self.realm
+    }
+
     /// Envelope of the trust root.
     pub fn trust_root(&self) -> Vec<u8> {
         self.root.envelope.clone()
