@@ -122,6 +122,10 @@ impl SlotSet {
         if new.count == 0 {
             return;
         }
+        // In ascending order nothing has to be looked for.
+        if self.0.last().is_none_or(|last| last.end() < new.first) {
+            return self.0.push(new);
+        }
         let (mut first, mut end) = (new.first, new.end());
         self.0.retain(|old| {
             let touches = old.first <= end && first <= old.end();
@@ -155,6 +159,16 @@ impl FromIterator<u32> for SlotSet {
         let mut set = Self::EMPTY;
         for first in slots {
             set.insert_range(SlotRange { first, count: 1 });
+        }
+        set
+    }
+}
+
+impl FromIterator<SlotRange> for SlotSet {
+    fn from_iter<I: IntoIterator<Item = SlotRange>>(ranges: I) -> Self {
+        let mut set = Self::EMPTY;
+        for range in ranges {
+            set.insert_range(range);
         }
         set
     }

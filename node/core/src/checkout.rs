@@ -21,6 +21,7 @@ use crate::promise::{NoPromise, Promises};
 use crate::provision::{PoolEntry, PoolIndex, Provision, Row, RowIndex};
 use crate::record::{EndCause, LeaseGranted, Record};
 use crate::seats::{self, Seats};
+use crate::taken::Taken;
 use leasehold_protocol::entropy::Entropy;
 
 /// A pool that may give a seat, and the rows that may promise it.
@@ -247,9 +248,9 @@ impl NodeCore {
             PoolSeats::Value(_) => {
                 let served = |&(row, _)| Some((row, self.slots_of(provision, provision.rows.get(&row)?)));
                 let rows: Vec<(RowIndex, SlotSet)> = candidate.rows.iter().filter_map(served).collect();
-                let pool = self.ledger.pool(candidate.index);
-                let used = pool.map(|pool| pool.used.clone()).unwrap_or_default();
-                seats::choose(&used, &rows, checkout.count, || self.run_out(candidate.index))?
+                let (none, pool) = (Taken::default(), self.ledger.pool(candidate.index));
+                let taken = pool.map_or(&none, |pool| &pool.taken);
+                seats::choose(taken, &rows, checkout.count, || self.run_out(candidate.index))?
             }
         };
         let &(_, ttl_ms) = candidate.rows.iter().find(|(row, _)| *row == seats.row)?;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::seq::Seq;
-use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{SvcMs, UnixMs};
 
 use crate::effect::TicketPlace;
@@ -13,6 +12,7 @@ use crate::limits;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::{EndCause, LeaseGranted};
 use crate::usage::{Count, Usage};
+use crate::taken::Taken;
 
 /// A lease that has not ended.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ pub(crate) struct PoolLedger {
     /// Low bits of the newest epoch.
     pub(crate) epoch_counter: u64,
     /// Slots of leases that have not ended.
-    pub(crate) used: SlotSet,
+    pub(crate) taken: Taken,
     /// Seats of leases that have not ended.
     pub(crate) seats: u32,
     /// Since the last request.
@@ -195,7 +195,7 @@ impl Ledger {
     pub(crate) fn insert(&mut self, lease: Lease) {
         let grant = lease.grant;
         let pool = self.pool_mut(lease.granted.pool);
-        pool.used.insert_all(&lease.granted.slots);
+        pool.taken.insert_all(&lease.granted.slots);
         pool.seats = pool.seats.saturating_add(lease.granted.count);
         pool.peak_seats = pool.peak_seats.max(pool.seats);
         pool.granted = pool.granted.saturating_add(1);
@@ -222,7 +222,7 @@ impl Ledger {
         self.by_key.remove(&granted.key);
         self.unindex(granted.pool, lease.row, lease.deadline, grant);
         let pool = self.pool_mut(granted.pool);
-        pool.used.remove_all(&granted.slots);
+        pool.taken.remove_all(&granted.slots);
         pool.seats = pool.seats.saturating_sub(granted.count);
         self.remember(grant, &lease, cause);
         Some(lease)

@@ -31,6 +31,7 @@ mod rules;
 mod seats;
 mod status;
 mod surrender;
+mod taken;
 mod trust;
 mod usage;
 mod wish;

@@ -171,11 +171,11 @@ impl NodeCore {
         let provision = self.provision.as_ref()?;
         let row = provision.rows.get(&index)?;
         let pool = self.ledger.pool(row.pool_index);
-        let mut held = pool.map(|pool| pool.used.clone()).unwrap_or_default();
+        let mut held = pool.map(|pool| pool.taken.clone()).unwrap_or_default();
         for lease in self.run_out(row.pool_index) {
             held.remove_all(&lease.granted.slots);
         }
-        let free = self.slots_of(provision, row).without(&held);
+        let free: SlotSet = held.gaps(&self.slots_of(provision, row)).collect();
         let slots = provision.releases.highest_told(row, &free, count);
         let ended = self.run_out(row.pool_index).filter(|lease| lease.granted.slots.intersects(&slots));
         let ended = ended.map(|lease| lease.grant).collect();

@@ -75,11 +75,10 @@ impl Operation {
         let mut node = self.state.node(self.kind);
         for number in 0..times {
             let reply = match self.kind {
-                Kind::Checkout => node.checkout(),
+                Kind::Checkout | Kind::Denial => node.checkout(),
                 Kind::Retry => node.retry(number),
                 Kind::Renew => node.renew(number),
                 Kind::Release => node.release(number),
-                Kind::Denial => node.checkout(),
             };
             let expected = match self.kind {
                 Kind::Checkout | Kind::Retry | Kind::Renew => matches!(reply, Reply::Seat(_)),
