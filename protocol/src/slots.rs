@@ -1,6 +1,7 @@
 //! Sets of numbered seats as sorted ranges.
 
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 /// `count` consecutive slots from `first` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,15 +22,18 @@ impl SlotRange {
 /// A set of slots in its only form: ranges ascending, none empty, none touching the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SlotSet(Vec<SlotRange>);
+pub struct SlotSet(Ranges);
+
+/// Nearly every set has few ranges: these need no memory elsewhere.
+type Ranges = SmallVec<[SlotRange; 2]>;
 
 impl SlotSet {
     /// The empty set.
-    pub const EMPTY: Self = Self(Vec::new());
+    pub const EMPTY: Self = Self(Ranges::new_const());
 
     /// `count` slots from `first` on.
     pub fn range(first: u32, count: u32) -> Self {
-        if count == 0 { Self::EMPTY } else { Self(vec![SlotRange { first, count }]) }
+        if count == 0 { Self::EMPTY } else { Self(smallvec![SlotRange { first, count }]) }
     }
 
     /// The ranges, ascending.
@@ -127,7 +131,7 @@ impl SlotSet {
             return self.0.push(new);
         }
         let (mut first, mut end) = (new.first, new.end());
-        self.0.retain(|old| {
+        self.0.retain(|&mut old| {
             let touches = old.first <= end && first <= old.end();
             if touches {
                 first = first.min(old.first);
@@ -140,7 +144,7 @@ impl SlotSet {
     }
 
     fn remove_range(&mut self, gone: SlotRange) {
-        let mut kept = Vec::with_capacity(self.0.len().saturating_add(1));
+        let mut kept = Ranges::new();
         for range in self.0.drain(..) {
             for (first, end) in
                 [(range.first, range.end().min(gone.first)), (range.first.max(gone.end()), range.end())]

@@ -15,7 +15,7 @@ use crate::core::{EPOCH_COUNTER, NodeCore, refuse, reply};
 use crate::denial::denial;
 use crate::effect::{Effect, Effects, Event, Reply, SeatReply};
 use crate::input::{Checkout, Principal, ReplyTo};
-use crate::ledger::Lease;
+use crate::lease::Lease;
 use crate::limits;
 use crate::promise::{NoPromise, Promises};
 use crate::provision::{PoolEntry, PoolIndex, Provision, Row, RowIndex};
@@ -61,7 +61,7 @@ impl NodeCore {
         }
         let params_hash = checkout.params_hash(principal);
         if let Some(lease) = self.ledger.by_key(&checkout.key.0) {
-            if lease.granted.params_hash != params_hash {
+            if lease.params_hash != params_hash {
                 return self.refuse_by_record(to, key_conflict(checkout), out);
             }
             return self.answer_again(to, lease.grant, out);
@@ -87,24 +87,24 @@ impl NodeCore {
             return;
         };
         let Some(ticket) = self.ticket(lease, row) else { return };
-        let aged_ms = self.clock.svc().since(lease.since);
+        let aged_ms = self.clock.svc().since(lease.since());
         // Readings are cut to milliseconds: the true age may be one more.
-        let age_ms = if lease.place_is(self.frame_start()) { 0 } else { aged_ms.saturating_add(1) };
+        let age_ms = if lease.place().frame == self.frame_start() { 0 } else { aged_ms.saturating_add(1) };
         let seat = SeatReply {
             code: code_of(lease.flags),
-            lease: lease.granted.lease,
-            epoch: lease.granted.epoch,
+            lease: lease.id,
+            epoch: lease.epoch,
             pool: entry.pool.issue.id,
-            slots: lease.granted.slots.clone(),
-            count: lease.granted.count,
+            slots: lease.slots.clone(),
+            count: lease.count,
             product: entry.grant.sku.clone(),
-            ttl_ms: lease.ttl_ms,
+            ttl_ms: lease.ttl_ms(),
             age_ms: if self.rules.answers_carry_age { age_ms } else { 0 },
             ticket,
-            place: lease.place,
+            place: lease.place(),
             chain: row.chain_digest,
         };
-        reply(to, lease.renewal, Reply::Seat(Box::new(seat)), out);
+        reply(to, lease.place().frame, Reply::Seat(Box::new(seat)), out);
     }
 
     pub(crate) fn sign(&self, grant: Seq, out: &mut Effects) {
@@ -164,8 +164,8 @@ impl NodeCore {
     fn answer_again(&mut self, to: ReplyTo, grant: Seq, out: &mut Effects) {
         let Some((lease, provision)) = self.ledger.get(grant).zip(self.provision.as_ref()) else { return };
         let Some(row) = provision.rows.get(&lease.row) else { return };
-        let age_ms = self.clock.svc().since(lease.since);
-        match self.promises(provision).again(row, lease.ttl_ms, age_ms) {
+        let age_ms = self.clock.svc().since(lease.since());
+        match self.promises(provision).again(row, lease.ttl_ms(), age_ms) {
             Ok(()) => self.answer_seat(to, grant, out),
             Err(none) => {
                 let (pool, denial) = (row.pool_index, self.no_promise(none));
@@ -265,7 +265,7 @@ impl NodeCore {
 
     /// Leases whose seats may be given to somebody else, the oldest deadline first.
     pub(crate) fn run_out(&self, pool: PoolIndex) -> impl Iterator<Item = &Lease> {
-        self.ledger.run_out(pool, self.clock.svc(), self.rules.reclaim_waits_for_grace)
+        self.ledger.run_out(pool, self.clock.svc())
     }
 
     #[expect(clippy::too_many_arguments, reason = "one lease is made of all of these, once")]
@@ -338,18 +338,17 @@ impl NodeCore {
     }
 
     fn ticket(&self, lease: &Lease, row: &Row) -> Option<LeaseTicket> {
-        let granted = &lease.granted;
         Some(LeaseTicket {
-            lease: granted.lease,
+            lease: lease.id,
             serial: lease.grant.0,
             allocation: row.allocation.digest(),
-            slots: granted.slots.clone(),
-            count: granted.count,
-            holder: self.holders.get(granted.holder)?.clone(),
-            features: self.features.get(granted.features)?.clone(),
+            slots: lease.slots.clone(),
+            count: lease.count,
+            holder: self.holders.get(lease.holder)?.clone(),
+            features: self.features.get(lease.features)?.clone(),
             generation: row.allocation.generation,
-            epoch: granted.epoch,
-            ttl_ms: u32::try_from(lease.ttl_ms).unwrap_or(u32::MAX),
+            epoch: lease.epoch,
+            ttl_ms: u32::try_from(lease.ttl_ms()).unwrap_or(u32::MAX),
             issued: Interval { floor: lease.issued.0, hi: lease.issued.1 },
             flags: TicketFlags(lease.flags),
             ext: Extensions::NONE,
@@ -358,9 +357,8 @@ impl NodeCore {
 
     /// Every seat is taken: by whom, until when at the earliest, and what would help.
     fn exhausted(&self, provision: &Provision, open: &[Candidate<'_>], checkout: &Checkout) -> Denial {
-        let (svc, grace) = (self.clock.svc(), self.rules.reclaim_waits_for_grace);
-        let used =
-            open.iter().fold(0_u32, |sum, c| sum.saturating_add(self.ledger.in_use(c.index, svc, grace)));
+        let svc = self.clock.svc();
+        let used = open.iter().fold(0_u32, |sum, c| sum.saturating_add(self.ledger.in_use(c.index, svc)));
         let rows = open.iter().flat_map(|c| &c.rows);
         let seats = rows.fold(0_u32, |sum, (row, _)| sum.saturating_add(self.seats_of_row(provision, *row)));
         let what = checkout.product.clone().unwrap_or_else(|| "the pool".to_owned());
@@ -375,10 +373,10 @@ impl NodeCore {
             if never { "ask the vendor to allocate seats to this node" } else { "release a seat or wait" };
         let mut denial = denial(Code::PoolExhausted, detail, hint);
         let oldest = open.iter().filter_map(|c| self.ledger.of_pool(c.index).next());
-        let earliest = oldest.map(|lease| lease.reclaim_at.since(svc).max(0)).min().filter(|_| !never);
+        let earliest = oldest.map(|lease| lease.reclaim_at().since(svc).max(0)).min().filter(|_| !never);
         denial.retry_after_ms = earliest;
         let holders = open.iter().flat_map(|c| self.ledger.of_pool(c.index).take(limits::DENIAL_HOLDERS));
-        let holder = |lease: &Lease| self.holders.get(lease.granted.holder).map(ToString::to_string);
+        let holder = |lease: &Lease| self.holders.get(lease.holder).map(ToString::to_string);
         denial.held_by = holders.filter_map(holder).take(limits::DENIAL_HOLDERS).collect();
         denial.would_allow = match earliest {
             Some(ms) => vec![
@@ -550,11 +548,5 @@ fn span(ms: i64) -> String {
         (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
-impl Lease {
-    fn place_is(&self, frame: Seq) -> bool {
-        self.place.frame == frame
     }
 }

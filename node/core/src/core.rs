@@ -22,7 +22,8 @@ use crate::denial::{PendingDenials, RecentDenials};
 use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
 use crate::input::{Cause, Initialise, Input, ReplyTo};
 use crate::interner::Interner;
-use crate::ledger::{Lease, Ledger, grace_ms};
+use crate::lease::{Lease, Promise};
+use crate::ledger::Ledger;
 use crate::provision::{Provision, extend_roots};
 use crate::receipt::MadeReceipt;
 use crate::record::{EndCause, LeaseGranted, Record, ReleaseCause};
@@ -131,8 +132,8 @@ impl NodeCore {
         let grants: Vec<Seq> = self.ledger.leases().map(|lease| lease.grant).collect();
         for grant in grants {
             self.ledger.update(grant, |lease| {
-                lease.since = svc;
-                lease.deadline = svc.plus(lease.ttl_ms);
+                let (deadline, reclaim_at) = (svc.plus(lease.ttl_ms()), lease.reclaim_at());
+                lease.promise(Promise { since: svc, deadline, reclaim_at, place: lease.place() });
             });
         }
     }
@@ -226,7 +227,7 @@ impl NodeCore {
             Record::LeaseGranted(granted) => self.apply_grant(seq, granted),
             Record::Renewed(renewals) => {
                 for (grant, longer_ms) in renewals {
-                    self.apply_renewal(seq, *grant, *longer_ms);
+                    self.apply_renewal(*grant, *longer_ms);
                 }
             }
             Record::LeaseEnded { grant, cause } => self.apply_end(*grant, *cause),
@@ -384,42 +385,35 @@ impl NodeCore {
         self.holders.acquire(granted.holder);
         self.features.acquire(granted.features);
         let place = self.next_leaf();
-        self.ledger.insert(Lease {
-            granted: granted.clone(),
-            grant: seq,
-            renewal: seq,
-            row: granted.allocation,
-            ttl_ms: granted.deadline.since(svc),
-            since: svc,
-            deadline: granted.deadline,
-            reclaim_at: granted.deadline.plus(grace_ms(granted.deadline.since(svc))),
-            issued: (granted.issued_floor, granted.issued_hi),
-            flags: granted.flags,
-            place,
-            acquired_at: self.clock.wall(),
-        });
+        let promise = self.promise(svc, granted.deadline, place);
+        let lease = Lease::new(seq, granted, promise, self.clock.wall());
+        self.ledger.insert(granted.principal, lease);
     }
 
-    fn apply_renewal(&mut self, seq: Seq, grant: Seq, longer_ms: i64) {
+    fn apply_renewal(&mut self, grant: Seq, longer_ms: i64) {
         let place = self.next_leaf();
         let Some(lease) = self.ledger.get(grant) else { return };
         let row = self.row_for_renewal(lease).unwrap_or(lease.row);
-        let flags = self.flags_of(row, &lease.granted.slots);
+        let flags = self.flags_of(row, &lease.slots);
         let (svc, issued, old_row) = (self.clock.svc(), (self.clock.floor(), self.clock.hi()), lease.row);
+        let promise = self.promise(svc, lease.deadline().plus(longer_ms), place);
+        let reclaim_at = promise.reclaim_at.max(lease.reclaim_at());
         self.ledger.update(grant, |lease| {
-            lease.deadline = lease.deadline.plus(longer_ms);
-            lease.ttl_ms = lease.deadline.since(svc);
-            lease.reclaim_at = lease.reclaim_at.max(lease.deadline.plus(grace_ms(lease.ttl_ms)));
-            (lease.since, lease.issued, lease.flags) = (svc, issued, flags);
-            (lease.renewal, lease.row, lease.place) = (seq, row, place);
+            lease.promise(Promise { reclaim_at, ..promise });
+            (lease.issued, lease.flags, lease.row) = (issued, flags, row);
         });
         self.forget_row(old_row);
     }
 
+    fn promise(&self, since: SvcMs, deadline: SvcMs, place: TicketPlace) -> Promise {
+        let reclaim_at = deadline.plus(self.rules.grace_ms(deadline.since(since)));
+        Promise { since, deadline, reclaim_at, place }
+    }
+
     fn apply_end(&mut self, grant: Seq, cause: EndCause) {
         let Some(lease) = self.ledger.end(grant, cause) else { return };
-        self.holders.release(lease.granted.holder);
-        self.features.release(lease.granted.features);
+        self.holders.release(lease.holder);
+        self.features.release(lease.features);
         self.forget_row(lease.row);
     }
 

@@ -4,56 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::seq::Seq;
-use leasehold_protocol::time::{SvcMs, UnixMs};
+use leasehold_protocol::time::SvcMs;
 
-use crate::effect::TicketPlace;
 use crate::input::Principal;
+use crate::interner::Interner;
+use crate::lease::Lease;
+use crate::lease_table::{Handle, LeaseTable};
 use crate::limits;
 use crate::provision::{PoolIndex, RowIndex};
-use crate::record::{EndCause, LeaseGranted};
-use crate::usage::{Count, Usage};
+use crate::record::EndCause;
 use crate::taken::Taken;
-
-/// A lease that has not ended.
-#[derive(Clone, Debug)]
-pub(crate) struct Lease {
-    pub(crate) granted: LeaseGranted,
-    /// Seq of its grant: its journal-local name.
-    pub(crate) grant: Seq,
-    /// Seq of its grant or last renewal.
-    pub(crate) renewal: Seq,
-    /// The row it is under now.
-    pub(crate) row: RowIndex,
-    /// Life from its grant or last renewal.
-    pub(crate) ttl_ms: i64,
-    /// When that was.
-    pub(crate) since: SvcMs,
-    /// End of the promise.
-    pub(crate) deadline: SvcMs,
-    /// From when on the seat may be given to somebody else: the latest deadline + G of all its promises.
-    pub(crate) reclaim_at: SvcMs,
-    /// Bounds of true time when that was.
-    pub(crate) issued: (UnixMs, UnixMs),
-    /// As in the ticket.
-    pub(crate) flags: u16,
-    /// Where its newest ticket is signed.
-    pub(crate) place: TicketPlace,
-    /// Wall clock of its grant, for people.
-    pub(crate) acquired_at: UnixMs,
-}
-
-/// Server grace G: a tenth of the life, at least five seconds.
-pub(crate) fn grace_ms(ttl_ms: i64) -> i64 {
-    (ttl_ms / 10).max(limits::GRACE_MIN_MS)
-}
-
-impl Lease {
-    /// Whether the seat may be given to somebody else: svc ≥ deadline + G.
-    pub(crate) fn has_run_out(&self, svc: SvcMs, grace: bool) -> bool {
-        let from = if grace { self.reclaim_at } else { self.deadline };
-        from <= svc
-    }
-}
+use crate::usage::{Count, Usage};
 
 /// What is remembered of an ended lease.
 #[derive(Clone, Debug)]
@@ -66,14 +27,11 @@ pub(crate) struct Ended {
 }
 
 /// All leases of a node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ledger {
-    leases: BTreeMap<Seq, Lease>,
-    by_id: BTreeMap<LeaseId, Seq>,
-    by_key: BTreeMap<[u8; 16], Seq>,
+    leases: LeaseTable,
+    principals: Interner<Principal>,
     pools: BTreeMap<PoolIndex, PoolLedger>,
-    /// Leases of each pool, the oldest deadline first.
-    by_deadline: BTreeMap<PoolIndex, BTreeSet<(SvcMs, Seq)>>,
     /// How many leases are under each row.
     under_row: BTreeMap<RowIndex, u32>,
     ended: VecDeque<Seq>,
@@ -97,6 +55,8 @@ pub(crate) struct PoolLedger {
     pub(crate) granted: u64,
     /// Since the last request.
     pub(crate) denied: u64,
+    /// Its leases, in the order in which their seats may be given to somebody else.
+    by_reclaim: BTreeSet<(SvcMs, Handle)>,
 }
 
 impl PoolLedger {
@@ -109,11 +69,9 @@ impl PoolLedger {
 impl Ledger {
     pub(crate) const fn new() -> Self {
         Self {
-            leases: BTreeMap::new(),
-            by_id: BTreeMap::new(),
-            by_key: BTreeMap::new(),
+            leases: LeaseTable::new(),
+            principals: Interner::new(),
             pools: BTreeMap::new(),
-            by_deadline: BTreeMap::new(),
             under_row: BTreeMap::new(),
             ended: VecDeque::new(),
             ended_by_grant: BTreeMap::new(),
@@ -133,19 +91,20 @@ impl Ledger {
     }
 
     pub(crate) fn leases(&self) -> impl Iterator<Item = &Lease> {
-        self.leases.values()
-    }
-
-    pub(crate) fn by_id(&self, id: LeaseId) -> Option<&Lease> {
-        self.by_id.get(&id).and_then(|grant| self.leases.get(grant))
-    }
-
-    pub(crate) fn by_key(&self, key: &[u8; 16]) -> Option<&Lease> {
-        self.by_key.get(key).and_then(|grant| self.leases.get(grant))
+        self.leases.iter()
     }
 
     pub(crate) fn get(&self, grant: Seq) -> Option<&Lease> {
-        self.leases.get(&grant)
+        self.leases.get(self.leases.find(grant)?)
+    }
+
+    pub(crate) fn by_key(&self, key: &[u8; 16]) -> Option<&Lease> {
+        self.leases.by_key(key)
+    }
+
+    /// The lease of that id, if it is `principal`'s.
+    pub(crate) fn held_by(&self, principal: Principal, id: LeaseId) -> Option<&Lease> {
+        self.leases.by_id(id).filter(|lease| self.principals.get(lease.principal) == Some(&principal))
     }
 
     pub(crate) fn ended_by_id(&self, id: LeaseId) -> Option<&Ended> {
@@ -164,27 +123,26 @@ impl Ledger {
         self.pools.entry(index).or_default()
     }
 
-    /// Leases of a pool, the oldest deadline first.
+    /// Leases of a pool, in the order in which their seats may be given to somebody else.
     pub(crate) fn of_pool(&self, pool: PoolIndex) -> impl Iterator<Item = &Lease> {
-        self.by_deadline.get(&pool).into_iter().flatten().filter_map(|(_, grant)| self.leases.get(grant))
+        let leases = self.pool(pool).into_iter().flat_map(|pool| &pool.by_reclaim);
+        leases.filter_map(|&(_, handle)| self.leases.get(handle))
     }
 
     /// The end of the last promise of a pool.
     pub(crate) fn last_deadline(&self, pool: PoolIndex) -> Option<SvcMs> {
-        self.by_deadline.get(&pool)?.last().map(|&(deadline, _)| deadline)
+        self.of_pool(pool).map(Lease::deadline).max()
     }
 
-    /// Leases of a pool whose seats may be given to somebody else, the oldest deadline first. Touches no other lease
-    /// than those past their deadline.
-    pub(crate) fn run_out(&self, pool: PoolIndex, svc: SvcMs, grace: bool) -> impl Iterator<Item = &Lease> {
-        let past = self.of_pool(pool).take_while(move |lease| lease.deadline <= svc);
-        past.filter(move |lease| lease.has_run_out(svc, grace))
+    /// Leases of a pool whose seats may be given to somebody else, the earliest first. Touches no other lease.
+    pub(crate) fn run_out(&self, pool: PoolIndex, svc: SvcMs) -> impl Iterator<Item = &Lease> {
+        self.of_pool(pool).take_while(move |lease| lease.has_run_out(svc))
     }
 
     /// How many of a pool's seats are counted: those of leases that have not run out.
-    pub(crate) fn in_use(&self, pool: PoolIndex, svc: SvcMs, grace: bool) -> u32 {
+    pub(crate) fn in_use(&self, pool: PoolIndex, svc: SvcMs) -> u32 {
         let all = self.pool(pool).map_or(0, |pool| pool.seats);
-        self.run_out(pool, svc, grace).fold(all, |seats, lease| seats.saturating_sub(lease.granted.count))
+        self.run_out(pool, svc).fold(all, |seats, lease| seats.saturating_sub(lease.count))
     }
 
     /// Whether any lease is under the row.
@@ -192,65 +150,73 @@ impl Ledger {
         self.under_row.contains_key(&row)
     }
 
-    pub(crate) fn insert(&mut self, lease: Lease) {
-        let grant = lease.grant;
-        let pool = self.pool_mut(lease.granted.pool);
-        pool.taken.insert_all(&lease.granted.slots);
-        pool.seats = pool.seats.saturating_add(lease.granted.count);
+    /// Takes a lease in; its principal is interned here.
+    pub(crate) fn insert(&mut self, principal: Principal, mut lease: Lease) {
+        lease.principal = self.intern(principal);
+        let (index, row, reclaim_at, count) = (lease.pool, lease.row, lease.reclaim_at(), lease.count);
+        self.pool_mut(index).taken.insert_all(&lease.slots);
+        let handle = self.leases.insert(lease);
+        let pool = self.pool_mut(index);
+        pool.seats = pool.seats.saturating_add(count);
         pool.peak_seats = pool.peak_seats.max(pool.seats);
         pool.granted = pool.granted.saturating_add(1);
-        self.by_id.insert(lease.granted.lease, grant);
-        self.by_key.insert(lease.granted.key, grant);
-        self.index(lease.granted.pool, lease.row, lease.deadline, grant);
-        self.leases.insert(grant, lease);
+        pool.by_reclaim.insert((reclaim_at, handle));
+        self.enter_row(row);
     }
 
-    /// Changes a lease's deadline or row, keeping the indexes true.
+    /// Changes a lease's promise or row, keeping the indexes true.
     pub(crate) fn update(&mut self, grant: Seq, change: impl FnOnce(&mut Lease)) {
-        let Some(lease) = self.leases.get_mut(&grant) else { return };
-        let (pool, row, deadline) = (lease.granted.pool, lease.row, lease.deadline);
+        let Some(handle) = self.leases.find(grant) else { return };
+        let Some(lease) = self.leases.get_mut(handle) else { return };
+        let (index, row, reclaim_at) = (lease.pool, lease.row, lease.reclaim_at());
         change(lease);
-        let (new_row, new_deadline) = (lease.row, lease.deadline);
-        self.unindex(pool, row, deadline, grant);
-        self.index(pool, new_row, new_deadline, grant);
+        let (new_row, new_reclaim_at) = (lease.row, lease.reclaim_at());
+        let pool = self.pool_mut(index);
+        pool.by_reclaim.remove(&(reclaim_at, handle));
+        pool.by_reclaim.insert((new_reclaim_at, handle));
+        self.enter_row(new_row);
+        self.leave_row(row);
     }
 
     pub(crate) fn end(&mut self, grant: Seq, cause: EndCause) -> Option<Lease> {
-        let lease = self.leases.remove(&grant)?;
-        let granted = &lease.granted;
-        self.by_id.remove(&granted.lease);
-        self.by_key.remove(&granted.key);
-        self.unindex(granted.pool, lease.row, lease.deadline, grant);
-        let pool = self.pool_mut(granted.pool);
-        pool.taken.remove_all(&granted.slots);
-        pool.seats = pool.seats.saturating_sub(granted.count);
-        self.remember(grant, &lease, cause);
+        let (handle, lease) = self.leases.remove(grant)?;
+        let pool = self.pool_mut(lease.pool);
+        pool.taken.remove_all(&lease.slots);
+        pool.seats = pool.seats.saturating_sub(lease.count);
+        pool.by_reclaim.remove(&(lease.reclaim_at(), handle));
+        self.leave_row(lease.row);
+        self.remember(&lease, cause);
+        self.principals.release(lease.principal);
         Some(lease)
     }
 
-    fn index(&mut self, pool: PoolIndex, row: RowIndex, deadline: SvcMs, grant: Seq) {
-        self.by_deadline.entry(pool).or_default().insert((deadline, grant));
+    fn intern(&mut self, principal: Principal) -> u32 {
+        let index = self.principals.find(&principal).unwrap_or_else(|| {
+            let index = self.principals.next();
+            self.principals.insert(index, principal);
+            index
+        });
+        self.principals.acquire(index);
+        index
+    }
+
+    fn enter_row(&mut self, row: RowIndex) {
         let leases = self.under_row.entry(row).or_default();
         *leases = leases.saturating_add(1);
     }
 
-    fn unindex(&mut self, pool: PoolIndex, row: RowIndex, deadline: SvcMs, grant: Seq) {
-        if let Some(leases) = self.by_deadline.get_mut(&pool) {
-            leases.remove(&(deadline, grant));
-        }
-        if let Some(leases) = self.under_row.get_mut(&row) {
-            *leases = leases.saturating_sub(1);
-            if *leases == 0 {
-                self.under_row.remove(&row);
-            }
+    fn leave_row(&mut self, row: RowIndex) {
+        let Some(leases) = self.under_row.get_mut(&row) else { return };
+        *leases = leases.saturating_sub(1);
+        if *leases == 0 {
+            self.under_row.remove(&row);
         }
     }
 
-    fn remember(&mut self, grant: Seq, lease: &Lease, cause: EndCause) {
-        let granted = &lease.granted;
-        let (id, key) = (granted.lease, granted.key);
-        let ended =
-            Ended { lease: id, key, principal: granted.principal, params_hash: granted.params_hash, cause };
+    fn remember(&mut self, lease: &Lease, cause: EndCause) {
+        let Some(&principal) = self.principals.get(lease.principal) else { return };
+        let &Lease { grant, id, key, params_hash, .. } = lease;
+        let ended = Ended { lease: id, key, principal, params_hash, cause };
         self.ended.push_back(grant);
         self.ended_by_id.insert(id, grant);
         self.ended_by_key.insert(key, grant);

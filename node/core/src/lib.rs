@@ -17,6 +17,8 @@ mod ends;
 mod import;
 mod input;
 mod interner;
+mod lease;
+mod lease_table;
 mod ledger;
 pub mod limits;
 mod promise;

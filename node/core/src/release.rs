@@ -173,11 +173,11 @@ impl NodeCore {
         let pool = self.ledger.pool(row.pool_index);
         let mut held = pool.map(|pool| pool.taken.clone()).unwrap_or_default();
         for lease in self.run_out(row.pool_index) {
-            held.remove_all(&lease.granted.slots);
+            held.remove_all(&lease.slots);
         }
         let free: SlotSet = held.gaps(&self.slots_of(provision, row)).collect();
         let slots = provision.releases.highest_told(row, &free, count);
-        let ended = self.run_out(row.pool_index).filter(|lease| lease.granted.slots.intersects(&slots));
+        let ended = self.run_out(row.pool_index).filter(|lease| lease.slots.intersects(&slots));
         let ended = ended.map(|lease| lease.grant).collect();
         (!slots.is_empty()).then_some(Returnable { slots, ended })
     }

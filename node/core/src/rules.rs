@@ -1,6 +1,8 @@
 //! The rules that keep seats in use within seats sold, as a value: tests build a core with one removed and must see
 //! the simulator notice.
 
+use crate::lease::grace_ms;
+
 /// Which rules are in force. Outside of tests there is one value: [`Rules::LAW`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each rule is in force or it is not")]
@@ -26,6 +28,13 @@ impl Rules {
         leases_end_with_their_row: true,
         released_slots_stay_out: true,
     };
+}
+
+impl Rules {
+    /// How long after the end of its promise a seat is not given to anybody else.
+    pub(crate) fn grace_ms(self, ttl_ms: i64) -> i64 {
+        if self.reclaim_waits_for_grace { grace_ms(ttl_ms) } else { 0 }
+    }
 }
 
 #[cfg(feature = "mutants")]

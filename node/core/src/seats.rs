@@ -3,7 +3,7 @@
 use leasehold_protocol::limits::LEASE_SLOT_RANGES;
 use leasehold_protocol::slots::{SlotRange, SlotSet};
 
-use crate::ledger::Lease;
+use crate::lease::Lease;
 use crate::provision::RowIndex;
 use crate::taken::Taken;
 use leasehold_protocol::seq::Seq;
@@ -33,17 +33,17 @@ where
         }
     }
     rows.iter().find_map(|(row, all)| {
-        let mut run_out = run_out().filter(|lease| all.intersects(&lease.granted.slots)).peekable();
+        let mut run_out = run_out().filter(|lease| all.intersects(&lease.slots)).peekable();
         run_out.peek()?;
         let (mut free, mut ended): (SlotSet, _) = (taken.gaps(all).collect(), Vec::new());
         for lease in run_out {
-            free.insert_all(&lease.granted.slots);
+            free.insert_all(&lease.slots);
             ended.push(lease);
             // A lease may reach beyond this row; what lies outside is free then, but not this row's to give.
             let own = intersection(&free, all);
             if let Some(slots) = pick(own.ranges().iter().copied(), count) {
                 // Those in the way to few enough ranges are not needed for it.
-                let needed = ended.iter().filter(|lease| lease.granted.slots.intersects(&slots));
+                let needed = ended.iter().filter(|lease| lease.slots.intersects(&slots));
                 let evicted = needed.map(|lease| lease.grant).collect();
                 return Some(Seats { row: *row, slots, evicted });
             }

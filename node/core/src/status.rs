@@ -11,7 +11,7 @@ use leasehold_protocol::time::{ClockReading, UnixMs};
 
 use crate::clock::{Clock, ClockQuality};
 use crate::core::NodeCore;
-use crate::ledger::Lease;
+use crate::lease::Lease;
 use crate::provision::{PoolEntry, PoolIndex, Provision};
 use crate::trust::Trust;
 
@@ -108,7 +108,7 @@ impl NodeCore {
             seats: seats(
                 rows.iter().fold(0_u32, |sum, row| sum.saturating_add(self.slots_of(provision, row).len())),
             ),
-            in_use: self.ledger.in_use(index, clock.svc(), true),
+            in_use: self.ledger.in_use(index, clock.svc()),
             borrowed: 0,
             queued: 0,
             denied_1h: denied.saturating_add(self.pending_denials.of_pool(index)),
@@ -128,21 +128,20 @@ impl NodeCore {
     }
 
     fn lease_status(&self, provision: &Provision, lease: &Lease, clock: &Clock) -> Option<LeaseStatus> {
-        let granted = &lease.granted;
-        let entry = provision.pools.get(&granted.pool)?;
-        let single = granted.count == 1;
+        let entry = provision.pools.get(&lease.pool)?;
+        let single = lease.count == 1;
         Some(LeaseStatus {
-            lease_id: granted.lease,
+            lease_id: lease.id,
             pool_id: entry.pool.issue.id,
             product: entry.grant.sku.clone(),
-            features: self.features.get(granted.features).cloned().unwrap_or_default(),
-            slot: granted.slots.first().filter(|_| single),
-            slots: (!single && !granted.slots.is_empty()).then(|| granted.slots.iter().collect()),
-            epoch: granted.epoch,
+            features: self.features.get(lease.features).cloned().unwrap_or_default(),
+            slot: lease.slots.first().filter(|_| single),
+            slots: (!single && !lease.slots.is_empty()).then(|| lease.slots.iter().collect()),
+            epoch: lease.epoch,
             state: self.lease_state(provision, entry, lease, clock).to_owned(),
-            holder: self.holders.get(granted.holder).map(ToString::to_string).unwrap_or_default(),
+            holder: self.holders.get(lease.holder).map(ToString::to_string).unwrap_or_default(),
             acquired_at: lease.acquired_at.to_string(),
-            expires_in_ms: lease.deadline.since(clock.svc()).max(0),
+            expires_in_ms: lease.deadline().since(clock.svc()).max(0),
         })
     }
 
@@ -156,7 +155,7 @@ impl NodeCore {
         let drains = || {
             provision.revoked_since(entry, clock.best()).is_some() || self.row_for_renewal(lease).is_none()
         };
-        match lease.has_run_out(clock.svc(), true) {
+        match lease.has_run_out(clock.svc()) {
             true => "EVICTABLE",
             false if drains() => "DRAIN",
             false => "ACTIVE",
