@@ -6,8 +6,8 @@ use anyhow::{Context as _, bail};
 
 use crate::operation::Operation;
 
-const FEW: u32 = 200;
-const MORE: u32 = 1200;
+const FEW: u32 = 100;
+const MORE: u32 = 600;
 
 /// What one operation costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

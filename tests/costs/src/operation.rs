@@ -91,9 +91,9 @@ impl Operation {
 }
 
 /// Leases where there are many.
-const MANY: u32 = 4000;
+const MANY: u32 = 1000;
 /// Seats beyond those that are held.
-const ROOM: u32 = 2000;
+const ROOM: u32 = 800;
 
 impl State {
     fn node(self, kind: Kind) -> Node {

@@ -7,19 +7,28 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
-usage: cargo xtask bench [P1 P3 …] [--quick] [--peers] …   measure a release build; `bench --help` says more";
+usage: cargo xtask bench [P1 P3 …] [--quick] [--peers] …   measure a release build; `bench --help` says more
+       cargo xtask costs [--bless]                          count what the core's operations cost";
 
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1);
     let verb = args.next();
     let launched = match verb.as_ref().and_then(|verb| verb.to_str()) {
         Some("bench") => bench(&args.collect::<Vec<_>>()),
+        Some("costs") => costs(&args.collect::<Vec<_>>()),
         _ => Err(USAGE.to_owned()),
     };
     launched.unwrap_or_else(|complaint| {
         eprintln!("{complaint}");
         ExitCode::from(64)
     })
+}
+
+/// Holds what operations of the core cost against what they did.
+fn costs(args: &[OsString]) -> Result<ExitCode, String> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["run", "--quiet", "--release", "--package", "leasehold-costs", "--"]).args(args);
+    run(&mut cargo)
 }
 
 /// Builds what is measured and the program that measures, and runs it.
