@@ -60,3 +60,5 @@ pub const SOCKET_PATH_BYTES: usize = 107;
 pub const CERTIFICATE_FILE_BYTES: usize = 1024 * 1024;
 /// Certificates of a file of authorities.
 pub const AUTHORITIES: usize = 256;
+/// An answer of as many bytes is written at once.
+pub(crate) const SHORT_ANSWER_BYTES: u64 = 64 * 1024;
