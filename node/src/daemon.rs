@@ -22,7 +22,7 @@ use crate::api_keys::KeyRing;
 use crate::config::Limits;
 use crate::data_dir::DataDir;
 use crate::exchange::{Exchange, Reach};
-use crate::http::{self, Access, Anonymous, Door, Node};
+use crate::http::{self, Access, Anonymous, Door, Shared};
 use crate::listening::{Bound, Places};
 use crate::reload::Reload;
 use crate::signing::{self, KeyName};
@@ -134,7 +134,7 @@ impl Daemon {
 
 /// What is served at which door.
 struct Doors {
-    node: Node,
+    node: Shared,
     anonymous: Anonymous,
     requests_per_second: NonZeroU32,
     /// Of the data socket.
@@ -154,7 +154,7 @@ impl Doors {
     ) -> Self {
         let Limits { connections, connections_per_peer, requests_per_second } = settings.limits;
         let requests_per_second = NonZeroU32::new(requests_per_second.0).unwrap_or(NonZeroU32::MIN);
-        let node = Node {
+        let node = Shared {
             writer,
             dir: settings.dir.clone(),
             phase: phases.clone(),
@@ -195,9 +195,9 @@ impl Doors {
     }
 
     /// The node as it is seen through a door. What one door takes up is not the others'.
-    fn behind(&self, door: Door) -> Node {
+    fn behind(&self, door: Door) -> Shared {
         let access = Access::new(door, Arc::clone(&self.node.keys), self.requests_per_second);
-        Node { body_room: BodyRoom::new(), access: Arc::new(access), ..self.node.clone() }
+        Shared { body_room: BodyRoom::new(), access: Arc::new(access), ..self.node.clone() }
     }
 }
 

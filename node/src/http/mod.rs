@@ -7,5 +7,5 @@ mod routes;
 
 pub(crate) use self::access::{Access, Anonymous, Door};
 pub(crate) use self::routes::{
-    ImportQuery, MakeReceipt, MakeRequest, NameIssuer, Node, Surrender, admin_routes, data_routes,
+    ImportQuery, MakeReceipt, MakeRequest, NameIssuer, Shared, Surrender, admin_routes, data_routes,
 };

@@ -1,5 +1,6 @@
 //! The API: parse, hand to the writer, map the answer. Nothing is decided here.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -35,9 +36,13 @@ use crate::journal_check::{self, JournalVerified};
 use crate::received;
 use crate::writer::Writer;
 
-/// What all handlers share.
+/// What all handlers share. Each request takes a copy of it, which costs nothing.
 #[derive(Clone)]
-pub(crate) struct Node {
+pub(super) struct Node(Arc<Shared>);
+
+/// What is shared, seen through one door.
+#[derive(Clone)]
+pub(crate) struct Shared {
     pub(crate) writer: Writer,
     pub(crate) dir: DataDir,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -47,6 +52,14 @@ pub(crate) struct Node {
     pub(crate) keys: Arc<KeyRing>,
 }
 
+impl Deref for Node {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
 impl FromRef<Node> for BodyRoom {
     fn from_ref(node: &Node) -> Self {
         node.body_room.clone()
@@ -54,12 +67,12 @@ impl FromRef<Node> for BodyRoom {
 }
 
 /// What applications may ask.
-pub(crate) fn data_routes(node: Node) -> Router {
-    served(seat_routes(), node)
+pub(crate) fn data_routes(shared: Shared) -> Router {
+    served(seat_routes(), shared)
 }
 
 /// What administrators may ask beside that; in the network, too, where each request shows who it is.
-pub(crate) fn admin_routes(node: Node) -> Router {
+pub(crate) fn admin_routes(shared: Shared) -> Router {
     let routes = seat_routes()
         .route("/v1/leases", get(leases))
         .route("/v1/bundles", post(import_bundle))
@@ -69,12 +82,13 @@ pub(crate) fn admin_routes(node: Node) -> Router {
         .route("/v1/surrenders", post(surrender))
         .route("/v1/journal", get(verify_journal))
         .route("/v1/api-keys/reload", post(reload_api_keys));
-    served(routes, node)
+    served(routes, shared)
 }
 
 /// Routes with what surrounds each request. What tells a caller whether this is a node to talk to, and whether it
 /// answers, is told to everybody.
-fn served(routes: Router<Node>, node: Node) -> Router {
+fn served(routes: Router<Node>, shared: Shared) -> Router {
+    let node = Node(Arc::new(shared));
     let open = Router::new()
         .route("/v1/identity", get(identity))
         .route("/livez", get(health::livez))
