@@ -56,6 +56,7 @@ impl Fatal {
 pub(crate) struct Commit<'a> {
     store: &'a mut Store,
     now: ClockReading,
+    entropy: Entropy,
     stamp: Stamp,
     first_seq: Seq,
     askers: Vec<Option<AnswerTo>>,
@@ -67,38 +68,37 @@ pub(crate) struct Commit<'a> {
 
 impl<'a> Commit<'a> {
     /// Begins a frame with a reading of the clocks, which is that of all its commands.
-    pub(crate) fn begin(store: &'a mut Store, now: ClockReading) -> Self {
+    pub(crate) fn begin(store: &'a mut Store, now: ClockReading) -> Result<Self, Fatal> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(Fatal::Entropy)?;
+        let entropy = Entropy::new(seed);
         let stamp = store.core.stamp_of(&now);
         store.core.stamp(&stamp);
         let first_seq = store.home.tail().next_seq;
         let (askers, records, leaves, waiting) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { store, now, stamp, first_seq, askers, records, record_bytes: 0, leaves, waiting }
+        Ok(Self { store, now, entropy, stamp, first_seq, askers, records, record_bytes: 0, leaves, waiting })
     }
 
     /// Decides one command. What follows from no record (a denial, a refusal) is answered at once.
-    pub(crate) fn ask(&mut self, command: Command, asker: AnswerTo) -> Result<(), Fatal> {
+    pub(crate) fn ask(&mut self, command: Command, asker: AnswerTo) {
         if command.adds_promises() && !self.store.can_grow() {
-            answer(asker, Err(disk_full()));
-            return Ok(());
+            return answer(asker, Err(disk_full()));
         }
         let to = ReplyTo(self.askers.len() as u64);
         self.askers.push(Some(asker));
         let tail = self.store.home.tail();
         let journal = JournalTail { seq: tail.next_seq.previous().0, chain: Digest(tail.chain.0) };
-        self.decide(command.into_input(to, journal))
+        self.decide(command.into_input(to, journal));
     }
 
     /// Hands one input to the core.
-    pub(crate) fn decide(&mut self, input: Input) -> Result<(), Fatal> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(Fatal::Entropy)?;
+    pub(crate) fn decide(&mut self, input: Input) {
         let mut effects = Effects::default();
-        self.store.core.handle(&self.now, &mut Entropy::new(seed), input, &mut effects);
+        self.store.core.handle(&self.now, &mut Entropy::new(self.entropy.draw()), input, &mut effects);
         self.store.tally.count(&effects);
         for effect in effects.0 {
             self.take(effect);
         }
-        Ok(())
     }
 
     /// No more commands fit: the next one begins a new frame.
@@ -276,9 +276,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = store(dir.path());
         let tail = store.home.tail();
-        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap());
+        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap()).unwrap();
         let (asker, mut outcome) = oneshot::channel();
-        commit.ask(checkout(), asker).unwrap();
+        commit.ask(checkout(), asker);
         let Ok(Ok(Answer::Denied(denial))) = outcome.try_recv() else {
             panic!("no denial before the commit")
         };
@@ -291,10 +291,10 @@ mod tests {
     fn other_answers_wait_for_the_commit() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = store(dir.path());
-        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap());
+        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap()).unwrap();
         let (asker, mut outcome) = oneshot::channel();
         let release = Command::Release { principal: Principal::Uid(0), lease: LeaseId([0; 16]) };
-        commit.ask(release, asker).unwrap();
+        commit.ask(release, asker);
         assert_eq!(outcome.try_recv().err(), Some(TryRecvError::Empty));
         commit.finish().unwrap();
         assert!(matches!(outcome.try_recv(), Ok(Ok(Answer::Released(ReleaseAnswer { released: false })))));
@@ -305,8 +305,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = store(dir.path());
         let before = store.home.tail();
-        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap());
-        commit.decide(Input::Tick).unwrap();
+        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap()).unwrap();
+        commit.decide(Input::Tick);
         commit.write().unwrap();
         let after = store.home.tail();
         assert!(after.next_seq == before.next_seq && after.chain != before.chain);
@@ -316,9 +316,9 @@ mod tests {
     fn a_frame_takes_so_many_commands_and_no_more() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = store(dir.path());
-        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap());
+        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap()).unwrap();
         for commands in 1..=limits::FRAME_COMMANDS {
-            commit.ask(checkout(), oneshot::channel().0).unwrap();
+            commit.ask(checkout(), oneshot::channel().0);
             assert_eq!(commit.is_full(), commands >= limits::FRAME_COMMANDS, "{commands}");
         }
     }
@@ -327,7 +327,7 @@ mod tests {
     fn a_frame_closes_before_one_more_command_could_break_its_bounds() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = store(dir.path());
-        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap());
+        let mut commit = Commit::begin(&mut store, leasehold_clock::read().unwrap()).unwrap();
         for (bytes, full) in [
             (limits::FRAME_BYTES_SOFT - 1, false),
             (limits::FRAME_BYTES_SOFT, true),

@@ -188,12 +188,12 @@ impl WriterLoop {
             tracing::warn!(event_id = %EventId::JournalFull, "there is no room for the next segment of the journal");
             self.store.home.retry_next_segment();
         }
-        let mut commit = Commit::begin(&mut self.store, now);
+        let mut commit = Commit::begin(&mut self.store, now)?;
         let mut next = first;
         while let Some(job) = next {
             self.queue.leave();
             match job {
-                Job::Ask(command, asker) => commit.ask(command, asker)?,
+                Job::Ask(command, asker) => commit.ask(command, asker),
                 Job::Look(look) => self.looks.push(look),
             }
             next = if commit.is_full() { None } else { self.jobs.try_recv().ok() };
@@ -202,15 +202,15 @@ impl WriterLoop {
             return commit.finish();
         }
         self.last_tick_ms = now.boottime_ms;
-        commit.decide(Input::Tick)?;
+        commit.decide(Input::Tick);
         commit.write()
     }
 
     /// What was counted and not written yet is written at the end.
     fn write_last_tick(&mut self) -> Result<(), Fatal> {
         let now = leasehold_clock::read().map_err(Fatal::Clock)?;
-        let mut commit = Commit::begin(&mut self.store, now);
-        commit.decide(Input::Tick)?;
+        let mut commit = Commit::begin(&mut self.store, now)?;
+        commit.decide(Input::Tick);
         commit.write()
     }
 

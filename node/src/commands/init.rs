@@ -103,8 +103,8 @@ fn refuse_existing(dir: &DataDir) -> Result<(), Failure> {
 
 fn write_first_frame(mut store: Store, initialise: Initialise) -> Result<(), Fatal> {
     let now = leasehold_clock::read().map_err(Fatal::Clock)?;
-    let mut commit = Commit::begin(&mut store, now);
-    commit.decide(Input::Initialise(initialise))?;
+    let mut commit = Commit::begin(&mut store, now)?;
+    commit.decide(Input::Initialise(initialise));
     commit.finish()?;
     store.home.close().map_err(Fatal::Journal)
 }

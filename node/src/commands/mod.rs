@@ -88,8 +88,8 @@ fn carry_out(store: &mut Store, command: Command) -> Result<Outcome, Failure> {
     let (asker, mut outcome) = oneshot::channel();
     let commit = || {
         let now = leasehold_clock::read().map_err(Fatal::Clock)?;
-        let mut commit = Commit::begin(store, now);
-        commit.ask(command, asker)?;
+        let mut commit = Commit::begin(store, now)?;
+        commit.ask(command, asker);
         commit.finish()
     };
     commit().map_err(|fatal| fatal_failure(&fatal))?;
