@@ -180,10 +180,9 @@ impl<'a> Commit<'a> {
     }
 
     fn seat(&self, seat: SeatReply, signed: &SignedLeaves) -> Outcome {
-        let key_id = self.store.key.public_key().id();
         let (frame, leaf) = (seat.place.frame, seat.place.leaf);
         let signed = if frame == self.first_seq {
-            signed.seat(seat, key_id)
+            signed.seat(seat)
         } else {
             let stored = self.store.home.read_frame(frame).map_err(|error| {
                 Problem::new(
@@ -192,7 +191,8 @@ impl<'a> Commit<'a> {
                     error.hint(),
                 )
             })?;
-            stored.and_then(|frame| SignedLeaves::of_frame(&frame).seat(seat, key_id))
+            stored
+                .and_then(|frame| SignedLeaves::of_frame(&frame, self.store.key.public_key().id()).seat(seat))
         };
         signed.map(|seat| Answer::Seat(Box::new(seat))).ok_or_else(|| {
             let detail = format!("the journal has no ticket {leaf} in the frame of record {frame}");

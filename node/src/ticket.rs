@@ -6,61 +6,48 @@ use leasehold_journal::Frame;
 use leasehold_node_core::SeatReply;
 use leasehold_protocol::api::{Seat, stop_in_ms};
 use leasehold_protocol::armour::one_line;
-use leasehold_protocol::envelope::{Realm, TicketBatch, ticket_envelope};
+use leasehold_protocol::envelope::{Realm, TicketBatch};
 use leasehold_protocol::keys::{KeyId, Signer, SignerFailed};
 use leasehold_protocol::limits::BATCH_TICKETS;
 use leasehold_protocol::merkle::Hash;
 
-/// The tickets under one batch signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SignedTree {
-    leaves: Vec<Hash>,
-    signature: [u8; 64],
-}
-
-/// All trees of one frame; leaf n of the frame is leaf n % 64 of tree n / 64.
+/// All batches of one frame; leaf n of the frame is leaf n % 64 of batch n / 64.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SignedLeaves(Vec<Arc<SignedTree>>);
+pub(crate) struct SignedLeaves(Vec<Arc<TicketBatch>>);
 
 /// A seat with everything its ticket is made of.
 #[derive(Debug)]
 pub(crate) struct SignedSeat {
     seat: SeatReply,
-    key_id: KeyId,
-    tree: Arc<SignedTree>,
+    batch: Arc<TicketBatch>,
 }
 
 impl SignedLeaves {
     /// Signs the leaves of a new frame.
     pub(crate) fn sign(realm: &Realm, leaves: &[Hash], signer: &dyn Signer) -> Result<Self, SignerFailed> {
-        let trees = leaves.chunks(BATCH_TICKETS).map(|leaves| {
-            let signature = TicketBatch::sign(realm, leaves, signer)?;
-            Ok(Arc::new(SignedTree { leaves: leaves.to_vec(), signature }))
-        });
-        trees.collect::<Result<_, _>>().map(Self)
+        let batches = leaves.chunks(BATCH_TICKETS);
+        let signed = batches.map(|leaves| TicketBatch::sign(realm, leaves, signer).map(Arc::new));
+        signed.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The trees of a stored frame.
-    pub(crate) fn of_frame(frame: &Frame) -> Self {
-        let trees = frame.leaf_hashes.chunks(BATCH_TICKETS).zip(&frame.signatures);
-        Self(
-            trees
-                .map(|(leaves, &signature)| Arc::new(SignedTree { leaves: leaves.to_vec(), signature }))
-                .collect(),
-        )
+    /// The batches of a stored frame, which the key of this id has signed.
+    pub(crate) fn of_frame(frame: &Frame, key_id: KeyId) -> Self {
+        let batches = frame.leaf_hashes.chunks(BATCH_TICKETS).zip(&frame.signatures);
+        let signed =
+            batches.map(|(leaves, &signature)| Arc::new(TicketBatch::signed(key_id, leaves, signature)));
+        Self(signed.collect())
     }
 
-    /// One per tree, in order.
+    /// One per batch, in order.
     pub(crate) fn signatures(&self) -> Vec<[u8; 64]> {
-        self.0.iter().map(|tree| tree.signature).collect()
+        self.0.iter().map(|batch| batch.signature()).collect()
     }
 
-    /// The seat with the tree that holds its ticket; none if the frame has no such leaf.
-    pub(crate) fn seat(&self, seat: SeatReply, key_id: KeyId) -> Option<SignedSeat> {
+    /// The seat with the batch that holds its ticket; none if the frame has no such leaf.
+    pub(crate) fn seat(&self, seat: SeatReply) -> Option<SignedSeat> {
         let leaf = usize::from(seat.place.leaf);
-        let tree =
-            self.0.get(leaf / BATCH_TICKETS).filter(|tree| leaf % BATCH_TICKETS < tree.leaves.len())?;
-        Some(SignedSeat { seat, key_id, tree: Arc::clone(tree) })
+        let batch = self.0.get(leaf / BATCH_TICKETS).filter(|batch| leaf % BATCH_TICKETS < batch.len())?;
+        Some(SignedSeat { seat, batch: Arc::clone(batch) })
     }
 }
 
@@ -91,7 +78,7 @@ impl SignedSeat {
 
     fn ticket(&self) -> Vec<u8> {
         let index = self.seat.place.leaf % u16::try_from(BATCH_TICKETS).expect("BATCH_TICKETS is 64");
-        ticket_envelope(&self.seat.ticket, self.key_id, &self.tree.leaves, index, self.tree.signature)
+        self.batch.envelope(&self.seat.ticket, index).expect("the batch was chosen for its leaf")
     }
 }
 
@@ -125,16 +112,16 @@ mod tests {
                 seats.iter().map(|seat| TicketBatch::leaf(&REALM, &seat.ticket)).collect();
             let signed = SignedLeaves::sign(&REALM, &leaves, &key).unwrap();
             assert_eq!(signed.signatures().len(), trees);
-            let stored = SignedLeaves::of_frame(&frame(leaves, signed.signatures()));
+            let stored = SignedLeaves::of_frame(&frame(leaves, signed.signatures()), key_id);
             assert_eq!(stored, signed);
             for seat in seats {
-                let api = signed.seat(seat.clone(), key_id).unwrap().to_api();
+                let api = signed.seat(seat.clone()).unwrap().to_api();
                 let envelope = unarmour(api.ticket.as_bytes()).unwrap();
                 let ticket: Verified<LeaseTicket> = verify(&envelope, &ring).unwrap();
                 assert_eq!(*ticket, seat.ticket);
-                assert_eq!(stored.seat(seat, key_id).unwrap().to_api(), api);
+                assert_eq!(stored.seat(seat).unwrap().to_api(), api);
             }
-            assert!(signed.seat(seat(tickets), key_id).is_none(), "there is no leaf {tickets}");
+            assert!(signed.seat(seat(tickets)).is_none(), "there is no leaf {tickets}");
         }
     }
 
@@ -148,7 +135,7 @@ mod tests {
             [(0, 900_000, 720_000), (720_000, 180_000, 0), (900_001, 0, -180_001)]
         {
             old.age_ms = age_ms;
-            let api = signed.seat(old.clone(), key.public_key().id()).unwrap().to_api();
+            let api = signed.seat(old.clone()).unwrap().to_api();
             assert_eq!((api.expires_in_ms, api.stop_in_ms), (expires_in_ms, stop_in_ms));
             assert_eq!((api.slot, api.slots), (Some(0), None));
         }

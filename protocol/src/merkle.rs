@@ -10,32 +10,38 @@ pub fn leaf_hash(data: &[u8]) -> Hash {
     Sha256::new().chain_update([0]).chain_update(data).finalize().into()
 }
 
-/// Root of the tree over `leaves`, which must not be empty.
-pub fn root(leaves: &[Hash]) -> Hash {
+/// A tree over at least one leaf: its root, and the audit path of each leaf, from the leaf upwards (RFC 9162 §2.1.3.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// Its root.
+    pub root: Hash,
+    /// The path of each leaf, in order.
+    pub paths: Vec<Vec<Hash>>,
+}
+
+impl Tree {
+    /// The tree over `leaves`. Each of its nodes is hashed once.
+    pub fn new(leaves: &[Hash]) -> Self {
+        let mut paths = vec![Vec::new(); leaves.len()];
+        let root = grow(leaves, &mut paths);
+        Self { root, paths }
+    }
+}
+
+/// The root over `leaves`; their paths so far are led up to it.
+fn grow(leaves: &[Hash], paths: &mut [Vec<Hash>]) -> Hash {
     match leaves {
         [] => Sha256::digest([]).into(),
         [leaf] => *leaf,
         _ => {
-            let (left, right) = leaves.split_at(split(leaves.len()));
-            node_hash(&root(left), &root(right))
+            let at = split(leaves.len());
+            let (left, right) = paths.split_at_mut(at);
+            let (left_root, right_root) = (grow(&leaves[..at], left), grow(&leaves[at..], right));
+            left.iter_mut().for_each(|path| path.push(right_root));
+            right.iter_mut().for_each(|path| path.push(left_root));
+            node_hash(&left_root, &right_root)
         }
     }
-}
-
-/// Audit path of the leaf at `index`, from the leaf upwards (RFC 9162 §2.1.3.1).
-pub fn path(leaves: &[Hash], index: usize) -> Vec<Hash> {
-    if leaves.len() <= 1 {
-        return Vec::new();
-    }
-    let at = split(leaves.len());
-    let (left, right) = leaves.split_at(at);
-    let (mut below, sibling) = if index < at {
-        (path(left, index), root(right))
-    } else {
-        (path(right, index.saturating_sub(at)), root(left))
-    };
-    below.push(sibling);
-    below
 }
 
 /// Number of hashes on the path of leaf `index` in a tree of `size` leaves.
@@ -76,7 +82,7 @@ fn node_hash(left: &Hash, right: &Hash) -> Hash {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hash, leaf_hash, path, root, root_from_path};
+    use super::{Hash, Tree, leaf_hash, root_from_path};
 
     fn leaves(count: u8) -> Vec<Hash> {
         (0..count).map(|n| leaf_hash(&[n])).collect()
@@ -86,13 +92,12 @@ mod tests {
     fn every_leaf_of_every_size_leads_to_the_root_and_to_no_other_place() {
         for size in 1..=64_u8 {
             let leaves = leaves(size);
-            let root = root(&leaves);
-            for index in 0..usize::from(size) {
-                let path = path(&leaves, index);
-                assert_eq!(root_from_path(leaves[index], index, leaves.len(), &path), Some(root));
+            let Tree { root, paths } = Tree::new(&leaves);
+            for (index, path) in paths.iter().enumerate() {
+                assert_eq!(root_from_path(leaves[index], index, leaves.len(), path), Some(root));
                 let other = (index + 1) % leaves.len();
                 if size > 1 {
-                    assert_ne!(root_from_path(leaves[index], other, leaves.len(), &path), Some(root));
+                    assert_ne!(root_from_path(leaves[index], other, leaves.len(), path), Some(root));
                     assert_eq!(root_from_path(leaves[index], index, leaves.len(), &path[1..]), None);
                 }
             }

@@ -6,7 +6,7 @@ use crate::artefact::{Kind, LeaseTicket};
 use crate::canonical;
 use crate::keys::{KeyId, Signer, SignerFailed};
 use crate::limits;
-use crate::merkle::{self, Hash};
+use crate::merkle::{self, Hash, Tree};
 use crate::pae::pae;
 
 /// A ticket's place in its tree, and the signature over the tree's root.
@@ -24,8 +24,13 @@ pub struct BatchSignature {
     pub signature: [u8; 64],
 }
 
-/// The tickets of one tree, in record order.
-pub struct TicketBatch;
+/// The tickets of one tree, in record order, under one signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketBatch {
+    key_id: KeyId,
+    paths: Vec<Vec<Hash>>,
+    signature: [u8; 64],
+}
 
 impl TicketBatch {
     /// The leaf of one ticket: SHA-256(0x00 ‖ M).
@@ -34,33 +39,45 @@ impl TicketBatch {
     }
 
     /// Signs the tree over `leaves` (1 to 64).
-    pub fn sign(realm: &Realm, leaves: &[Hash], signer: &dyn Signer) -> Result<[u8; 64], SignerFailed> {
+    pub fn sign(realm: &Realm, leaves: &[Hash], signer: &dyn Signer) -> Result<Self, SignerFailed> {
         let count =
             u16::try_from(leaves.len()).ok().filter(|_| (1..=limits::BATCH_TICKETS).contains(&leaves.len()));
         let size = count.ok_or_else(|| SignerFailed("a batch holds 1 to 64 tickets".into()))?;
-        signer.sign(&root_message(realm, size, &merkle::root(leaves)))
+        let Tree { root, paths } = Tree::new(leaves);
+        let signature = signer.sign(&root_message(realm, size, &root))?;
+        Ok(Self { key_id: signer.public_key().id(), paths, signature })
     }
-}
 
-/// The envelope of the ticket that is leaf `index` of a signed tree, the same bytes each time it is rebuilt.
-pub fn ticket_envelope(
-    ticket: &LeaseTicket,
-    key_id: KeyId,
-    leaves: &[Hash],
-    index: u16,
-    signature: [u8; 64],
-) -> Vec<u8> {
-    let batch = BatchSignature {
-        key_id,
-        index,
-        size: u16::try_from(leaves.len()).unwrap_or(u16::MAX),
-        path: merkle::path(leaves, usize::from(index)),
-        signature,
-    };
-    let payload = canonical::encode(ticket);
-    let kind = Kind::LeaseTicket;
-    let signatures = vec![SignatureEntry::Batch(batch)];
-    Envelope { kind, version: kind.version(), payload: &payload, signatures }.to_bytes()
+    /// One that was signed before.
+    pub fn signed(key_id: KeyId, leaves: &[Hash], signature: [u8; 64]) -> Self {
+        Self { key_id, paths: Tree::new(leaves).paths, signature }
+    }
+
+    /// How many tickets there are: never none.
+    #[expect(clippy::len_without_is_empty, reason = "a batch is never empty")]
+    pub fn len(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// Over the tree's root.
+    pub const fn signature(&self) -> [u8; 64] {
+        self.signature
+    }
+
+    /// The envelope of the ticket that is leaf `index`, the same bytes each time; none if there is no such leaf.
+    pub fn envelope(&self, ticket: &LeaseTicket, index: u16) -> Option<Vec<u8>> {
+        let batch = BatchSignature {
+            key_id: self.key_id,
+            index,
+            size: u16::try_from(self.paths.len()).unwrap_or(u16::MAX),
+            path: self.paths.get(usize::from(index))?.clone(),
+            signature: self.signature,
+        };
+        let payload = canonical::encode(ticket);
+        let kind = Kind::LeaseTicket;
+        let signatures = vec![SignatureEntry::Batch(batch)];
+        Some(Envelope { kind, version: kind.version(), payload: &payload, signatures }.to_bytes())
+    }
 }
 
 /// What the key must have signed for `payload` to be in the tree; `None` if the path does not fit.

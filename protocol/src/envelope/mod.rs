@@ -5,7 +5,7 @@ mod seal;
 mod verify;
 mod wire;
 
-pub use batch::{BatchSignature, TicketBatch, ticket_envelope};
+pub use batch::{BatchSignature, TicketBatch};
 pub use seal::{SealError, Sealed, seal};
 pub use verify::{Candidate, KeyRing, Verified, VerifyError, verify};
 pub use wire::{Envelope, EnvelopeError, MAGIC, SignatureEntry, container, digest_of};

@@ -4,7 +4,7 @@ use leasehold_protocol::artefact::LeaseTicket;
 use leasehold_protocol::canonical::encode;
 use leasehold_protocol::envelope::{
     BatchSignature, Envelope, EnvelopeError, KeyRing, Mode, Realm, RealmId, SignatureEntry, TicketBatch,
-    VerifyError, ticket_envelope, verify,
+    VerifyError, verify,
 };
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::keys::Signer;
@@ -15,7 +15,7 @@ use crate::fixture::{REALM, World, joined, key, message, ring_of};
 struct Tree {
     tickets: Vec<LeaseTicket>,
     leaves: Vec<Hash>,
-    signature: [u8; 64],
+    batch: TicketBatch,
 }
 
 fn tree(size: u16) -> Tree {
@@ -26,14 +26,14 @@ fn tree(size: u16) -> Tree {
     };
     let tickets: Vec<_> = (0..size).map(ticket).collect();
     let leaves: Vec<_> = tickets.iter().map(|ticket| TicketBatch::leaf(&REALM, ticket)).collect();
-    let signature = TicketBatch::sign(&REALM, &leaves, &key("node")).unwrap();
-    Tree { tickets, leaves, signature }
+    let batch = TicketBatch::sign(&REALM, &leaves, &key("node")).unwrap();
+    Tree { tickets, leaves, batch }
 }
 
 impl Tree {
     fn envelope(&self, index: u16) -> Vec<u8> {
         let ticket = &self.tickets[usize::from(index)];
-        ticket_envelope(ticket, key("node").id(), &self.leaves, index, self.signature)
+        self.batch.envelope(ticket, index).unwrap()
     }
 
     /// The envelope of `index` with its place in the tree changed.
@@ -86,7 +86,7 @@ fn leaf_and_root_are_hashed_as_specified() {
     assert_eq!(tree.leaves, [<Hash>::from(left), right.into()]);
     let root = Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize();
     let signed = joined(&[b"LH1", b"lease-batch", &[4], &REALM.id.0, &[1], b"", &2_u16.to_le_bytes(), &root]);
-    assert_eq!(key("node").sign(&signed).unwrap(), tree.signature);
+    assert_eq!(key("node").sign(&signed).unwrap(), tree.batch.signature());
 }
 
 #[test]
@@ -126,11 +126,12 @@ fn an_impossible_place_is_no_envelope() {
 #[test]
 fn a_ticket_of_another_tree_is_refused() {
     let (tree, other) = (tree(8), tree(4));
-    assert_eq!(tree.with_place(3, |place| place.signature = other.signature), forged());
+    assert_eq!(tree.with_place(3, |place| place.signature = other.batch.signature()), forged());
     let mut mixed = other.leaves.clone();
     mixed.extend_from_slice(&tree.leaves[4..]);
     mixed[0][0] ^= 1;
-    let bytes = ticket_envelope(&tree.tickets[3], key("node").id(), &mixed, 3, tree.signature);
+    let mixed = TicketBatch::signed(key("node").id(), &mixed, tree.batch.signature());
+    let bytes = mixed.envelope(&tree.tickets[3], 3).unwrap();
     assert_eq!(verdict(&bytes, &ring_of("node")), forged());
 }
 
@@ -148,8 +149,8 @@ fn a_ticket_of_another_realm_key_or_mode_is_refused() {
         [Realm { id: RealmId([9; 16]), mode: Mode::Live }, Realm { id: REALM.id, mode: Mode::Sandbox }]
     {
         let leaves = [TicketBatch::leaf(&REALM, &ticket)];
-        let signature = TicketBatch::sign(&realm, &leaves, &key("node")).unwrap();
-        let bytes = ticket_envelope(&ticket, key("node").id(), &leaves, 0, signature);
+        let batch = TicketBatch::sign(&realm, &leaves, &key("node")).unwrap();
+        let bytes = batch.envelope(&ticket, 0).unwrap();
         assert_eq!(verdict(&bytes, &ring_of("node")), forged(), "only the leaf is ours");
     }
     let tree = tree(1);

@@ -3,8 +3,7 @@
 use leasehold_node_core::{Checkout, SeatReply};
 use leasehold_protocol::artefact::{Seats, TtlBounds};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::envelope::{TicketBatch, ticket_envelope};
-use leasehold_protocol::keys::Signer as _;
+use leasehold_protocol::envelope::TicketBatch;
 use leasehold_protocol::proof::VerifiedChain;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::trust_root::TrustRoot;
@@ -33,8 +32,8 @@ impl Rig {
         let chain = self.core.chain(seat.chain).expect("the chain of an answer is there");
         let key = TestKey::new(NODE_KEY);
         let leaves = [TicketBatch::leaf(&root.realm(), &seat.ticket)];
-        let signature = TicketBatch::sign(&root.realm(), &leaves, &key).expect("one leaf is a batch");
-        let ticket = ticket_envelope(&seat.ticket, key.public_key().id(), &leaves, 0, signature);
+        let batch = TicketBatch::sign(&root.realm(), &leaves, &key).expect("one leaf is a batch");
+        let ticket = batch.envelope(&seat.ticket, 0).expect("it has one leaf");
         VerifiedChain::verify(&root, &chain).is_ok_and(|chain| chain.verify_ticket(&ticket).is_ok())
     }
 

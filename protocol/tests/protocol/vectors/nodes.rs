@@ -5,7 +5,7 @@
 use leasehold_protocol::artefact::{Kind, LeaseTicket};
 use leasehold_protocol::canonical::encode;
 use leasehold_protocol::envelope::{
-    BatchSignature, Envelope, Mode, Realm, RealmId, SignatureEntry, TicketBatch, ticket_envelope,
+    BatchSignature, Envelope, Mode, Realm, RealmId, SignatureEntry, TicketBatch,
 };
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::keys::Signer;
@@ -31,8 +31,8 @@ fn placed(change: impl FnOnce(&mut BatchSignature)) -> Vec<u8> {
 fn placed_in(realm: &Realm, index: u16, change: impl FnOnce(&mut BatchSignature)) -> Vec<u8> {
     let tickets = tickets();
     let leaves: Vec<_> = tickets.iter().map(|ticket| TicketBatch::leaf(&REALM, ticket)).collect();
-    let signature = TicketBatch::sign(realm, &leaves, &key("node")).unwrap();
-    let bytes = ticket_envelope(&tickets[usize::from(index)], key("node").id(), &leaves, index, signature);
+    let batch = TicketBatch::sign(realm, &leaves, &key("node")).unwrap();
+    let bytes = batch.envelope(&tickets[usize::from(index)], index).unwrap();
     let mut envelope = Envelope::parse(&bytes).unwrap();
     let SignatureEntry::Batch(place) = &mut envelope.signatures[0] else {
         panic!("tickets are batch-signed")
@@ -69,8 +69,7 @@ fn batches() -> Vec<Vector> {
         of(507, "BATCH-2", "other-leaf", "the path of another leaf", {
             let tickets = tickets();
             let leaves: Vec<_> = tickets.iter().map(|ticket| TicketBatch::leaf(&REALM, ticket)).collect();
-            let signature = TicketBatch::sign(&REALM, &leaves, &key("node")).unwrap();
-            ticket_envelope(&tickets[1], key("node").id(), &leaves, 0, signature)
+            TicketBatch::sign(&REALM, &leaves, &key("node")).unwrap().envelope(&tickets[1], 0).unwrap()
         })
         .forged("does not verify"),
         of(

@@ -66,7 +66,8 @@ impl Committer {
 
     fn draft(&self) -> Result<Draft> {
         let batches = self.leaves.chunks(BATCH_TICKETS);
-        let signatures = batches.map(|leaves| TicketBatch::sign(&REALM, leaves, &self.key));
+        let batches = batches.map(|leaves| TicketBatch::sign(&REALM, leaves, &self.key));
+        let signatures = batches.map(|batch| batch.map(|batch| batch.signature()));
         Ok(Draft {
             stamp: self.stamp,
             records: self.records.clone(),

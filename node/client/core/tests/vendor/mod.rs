@@ -12,7 +12,7 @@ use leasehold_protocol::artefact::{
 };
 use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::envelope::{Mode, Realm, RealmId, TicketBatch, seal, ticket_envelope};
+use leasehold_protocol::envelope::{Mode, Realm, RealmId, TicketBatch, seal};
 use leasehold_protocol::ids::{
     AccountId, AllocationId, CertificateId, GrantId, LeaseId, NodeId, PoolId, ProductId, RootId,
 };
@@ -110,8 +110,8 @@ impl Vendor {
     /// What the node says of `ticket`.
     pub(crate) fn seat_of(&self, ticket: &LeaseTicket, given: Given) -> Seat {
         let leaves = [TicketBatch::leaf(&self.realm, ticket)];
-        let signature = TicketBatch::sign(&self.realm, &leaves, &self.node).unwrap();
-        let envelope = ticket_envelope(ticket, self.node.public_key().id(), &leaves, 0, signature);
+        let batch = TicketBatch::sign(&self.realm, &leaves, &self.node).unwrap();
+        let envelope = batch.envelope(ticket, 0).unwrap();
         Seat {
             code: Code::Allowed,
             lease_id: ticket.lease,
