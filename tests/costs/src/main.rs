@@ -3,8 +3,10 @@
 //! There is no time here: valgrind counts, so the figures are the same on a busy machine and on an idle one. Nothing of
 //! the shell is counted either: no HTTP, no journal, no signature. That is what the load program measures.
 //!
-//!     cargo xtask costs            compares with `baseline.tsv`; fails where something costs more than a tenth more
-//!     cargo xtask costs --bless    writes `baseline.tsv` anew
+//! ```text
+//! cargo xtask costs            compares with baseline.tsv; fails where something costs over a tenth more
+//! cargo xtask costs --bless    writes baseline.tsv anew
+//! ```
 
 mod baseline;
 mod counts;
