@@ -39,6 +39,12 @@ mod writer;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// What a request takes is allocated by one thread and freed by another, which the allocator of the C library is slow at.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     leasehold_cli::run(commands::run)
 }
