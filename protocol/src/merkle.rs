@@ -37,8 +37,11 @@ fn grow(leaves: &[Hash], paths: &mut [Vec<Hash>]) -> Hash {
             let at = split(leaves.len());
             let (left, right) = paths.split_at_mut(at);
             let (left_root, right_root) = (grow(&leaves[..at], left), grow(&leaves[at..], right));
-            left.iter_mut().for_each(|path| path.push(right_root));
-            right.iter_mut().for_each(|path| path.push(left_root));
+            for (half, sibling) in [(left, right_root), (right, left_root)] {
+                for path in half {
+                    path.push(sibling);
+                }
+            }
             node_hash(&left_root, &right_root)
         }
     }
