@@ -1,5 +1,7 @@
 //! P13: everybody starts work at nine. 10 000 clients within ten seconds, each on a connection of its own; a fifth of them
 //! ask twice under one key, as a client does whose first answer is late; and there are seats for 250.
+//!
+//! And overload: many times as many at once as it takes to be busy get as much done together.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,11 +11,14 @@ use leasehold_protocol::api::Decision;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 
+use super::CONNECTIONS;
+use super::rounds::Cycles;
 use super::transport::Transport;
 use crate::amount::amount;
 use crate::bench::Bench;
 use crate::cli::Number;
-use crate::drive::{Arrival, Latency, Met};
+use crate::contest::{Contender, take_turns};
+use crate::drive::{Arrival, Latency, Measured, Met};
 use crate::report::{Cost, Quantity, Row, Target, Unit};
 use crate::setup::{Medium, Request, Sale, fresh_key};
 
@@ -22,6 +27,8 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// Of so many clients in a row, the last repeats the one before.
 const DUPLICATE_EVERY: u32 = 5;
 const SEATS: Sale = Sale { product: "cad", seats: 250 };
+/// Who wants seats at once where there are too many of them: 16 times those that keep the node busy.
+const CROWD: u32 = 1024;
 /// What the node may take up while the herd passes.
 const RESIDENT_BYTES: f64 = 350e6;
 
@@ -30,7 +37,30 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     for (transport, within_s) in [(Transport::Plain, 5.0), (Transport::Tls, 10.0)] {
         rows.extend(herd(bench, transport, within_s)?);
     }
+    rows.push(overload(bench)?);
     Ok(rows)
+}
+
+/// What gets done at the busiest, and with so many more who wait all the time.
+fn overload(bench: &Bench) -> Result<Row> {
+    let sale = Sale { product: "cad", seats: 2 * CROWD };
+    let site = bench.vendor.site("overload", Medium::Disk, &[sale])?;
+    let node = site.run()?;
+    let cycles = |connections| {
+        let transport = Transport::Plain;
+        Cycles { bench, site: &site, node: &node, sale, transport, connections }.run(bench.scale.load())
+    };
+    let [busy, crowded] = take_turns(
+        bench.scale.rounds,
+        [
+            Contender::new("busy", || cycles(CONNECTIONS)),
+            Contender::new("crowded", || cycles(CROWD as usize)),
+        ],
+    )?;
+    let what = format!("checkout + release, {CROWD} connections");
+    let busy = ("64 connections", &busy);
+    let row = Row::against(Number::P13, what, (&crowded, busy), Unit::PerSecond, Measured::per_second);
+    Ok(row.target(Target::RatioAtLeast(0.8)).cost(Cost::of(&crowded, None)))
 }
 
 fn herd(bench: &Bench, transport: Transport, within_s: f64) -> Result<Vec<Row>> {
