@@ -17,6 +17,14 @@ hex_bytes!(
 );
 
 impl PublicKeyBytes {
+    /// The id by which signatures name the key, admitted or not.
+    pub fn id(&self) -> KeyId {
+        let hash = Sha256::new().chain_update(b"LH1-key\x0A\x01").chain_update(self.0).finalize();
+        let mut id = [0; 8];
+        id.copy_from_slice(&hash[..8]);
+        KeyId(id)
+    }
+
     /// What names the key in TLS: SHA-256 of its `SubjectPublicKeyInfo` (RFC 8410).
     pub fn spki_digest(&self) -> SpkiDigest {
         SpkiDigest(Sha256::new().chain_update(SPKI_PREFIX).chain_update(self.0).finalize().into())
@@ -71,10 +79,7 @@ impl PublicKey {
 
     /// The id by which signatures name this key.
     pub fn id(&self) -> KeyId {
-        let hash = Sha256::new().chain_update(b"LH1-key\x0A\x01").chain_update(self.0.as_bytes()).finalize();
-        let mut id = [0; 8];
-        id.copy_from_slice(&hash[..8]);
-        KeyId(id)
+        self.bytes().id()
     }
 
     /// The one signature check of the whole code base (RFC 8032 with the strict rules of ed25519-dalek).

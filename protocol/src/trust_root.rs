@@ -1,15 +1,23 @@
 //! The trust root a verifier stands on, and its one-step advance to the next version.
 
+use std::collections::BTreeMap;
+
 use crate::artefact::{Caps, KeyState, Kind, Role, Root, RootKey};
 use crate::canonical::{self, CodecError};
 use crate::code::Code;
 use crate::envelope::{Candidate, Envelope, KeyRing, Realm, Verified, VerifyError, verify};
-use crate::keys::PublicKey;
+use crate::keys::{KeyId, PublicKey};
 use crate::time::UnixMs;
 
 /// A verified root: what a verifier trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustRoot(Verified<Root>);
+pub struct TrustRoot {
+    root: Verified<Root>,
+    keys: Keys,
+}
+
+/// The keys of a root, admitted: that takes as long as a signature's check, so it is done once.
+type Keys = BTreeMap<KeyId, PublicKey>;
 
 /// Why a root is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +60,9 @@ impl TrustRoot {
     pub fn pin(bytes: &[u8]) -> Result<Self, RootError> {
         let claimed = peek(bytes)?;
         let realm = Realm { id: claimed.realm, mode: claimed.mode };
-        Ok(Self(verify(bytes, &ring(&claimed, realm, Kind::Root))?))
+        let keys = admitted(&claimed);
+        let root = verify(bytes, &ring(&claimed, &keys, realm, Kind::Root))?;
+        Ok(Self { root, keys })
     }
 
     /// The root after this one: signed by the threshold of this version and of its own (SPEC ROOT-3).
@@ -67,23 +77,28 @@ impl TrustRoot {
         if (Realm { id: next.realm, mode: next.mode }) != self.realm() {
             return Err(RootError::WrongRealm);
         }
-        let expected = self.0.version.saturating_add(1);
+        let expected = self.root.version.saturating_add(1);
         if next.version != expected {
             return Err(RootError::NotNext { expected, found: next.version });
         }
-        let ring = ring(&next, self.realm(), Kind::Root);
-        Ok(Self(verify(bytes, &ring)?))
+        let keys = admitted(&next);
+        let root = verify(bytes, &ring(&next, &keys, self.realm(), Kind::Root))?;
+        Ok(Self { root, keys })
     }
 
     /// Follows a list of roots, ascending; those at or below this version are skipped.
     pub fn follow<'a>(&self, roots: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, RootError> {
         let mut newest = self.clone();
         for bytes in roots {
+            // Its every bit has been verified.
+            if bytes == newest.root.envelope() {
+                continue;
+            }
             let claimed = peek(bytes)?;
             if (Realm { id: claimed.realm, mode: claimed.mode }) != self.realm() {
                 return Err(RootError::WrongRealm);
             }
-            if claimed.version > newest.0.version {
+            if claimed.version > newest.root.version {
                 newest = newest.advance(bytes)?;
             } else {
                 newest.recognise(&claimed, bytes)?;
@@ -95,8 +110,9 @@ impl TrustRoot {
     /// A root that is carried along although it is not needed must be whole all the same, and the version at hand
     /// must be this very root: no bit of a proof or bundle is free (SPEC ROOT-4).
     fn recognise(&self, claimed: &Root, bytes: &[u8]) -> Result<(), RootError> {
-        let known: Verified<Root> = verify(bytes, &ring(claimed, self.realm(), Kind::Root))?;
-        if known.version == self.0.version && known.digest() != self.0.digest() {
+        let known: Verified<Root> =
+            verify(bytes, &ring(claimed, &admitted(claimed), self.realm(), Kind::Root))?;
+        if known.version == self.root.version && known.digest() != self.root.digest() {
             return Err(RootError::OtherOfSameVersion(known.version));
         }
         Ok(())
@@ -104,17 +120,17 @@ impl TrustRoot {
 
     /// What this root says.
     pub const fn root(&self) -> &Verified<Root> {
-        &self.0
+        &self.root
     }
 
     /// The realm and mode every artefact must be of.
     pub fn realm(&self) -> Realm {
-        Realm { id: self.0.realm, mode: self.0.mode }
+        Realm { id: self.root.realm, mode: self.root.mode }
     }
 
     /// The keys that may sign artefacts of `kind`. Empty (nothing verifies) for kinds that nodes sign.
     pub fn ring(&self, kind: Kind) -> KeyRing {
-        ring(&self.0, self.realm(), kind)
+        ring(&self.root, &self.keys, self.realm(), kind)
     }
 }
 
@@ -129,20 +145,26 @@ fn peek(bytes: &[u8]) -> Result<Root, RootError> {
     Ok(root)
 }
 
-fn ring(root: &Root, realm: Realm, kind: Kind) -> KeyRing {
+/// The keys of a root that was checked.
+fn admitted(root: &Root) -> Keys {
+    let keys = root.keys.iter().filter_map(|key| PublicKey::admit(key.public_key).ok());
+    keys.map(|key| (key.id(), key)).collect()
+}
+
+fn ring(root: &Root, admitted: &Keys, realm: Realm, kind: Kind) -> KeyRing {
     let Some(role) = kind.role() else { return KeyRing::new(realm, usize::MAX, usize::MAX, Vec::new()) };
-    let mut candidates = candidates(root, role);
+    let mut candidates = candidates(root, admitted, role);
     if kind == Kind::Grant || kind == Kind::Pool {
         let signing: Vec<_> = candidates.iter().map(|c| c.key.id()).collect();
         // A key that holds both roles counts as what it usually is; nobody approves himself.
-        let approvers = self::candidates(root, Role::Approve);
+        let approvers = self::candidates(root, admitted, Role::Approve);
         candidates.extend(approvers.into_iter().filter(|a| !signing.contains(&a.key.id())));
     }
     let threshold = |role| root.role(role).map_or(usize::MAX, |keys| usize::from(keys.threshold));
     KeyRing::new(realm, threshold(role), threshold(Role::Approve), candidates)
 }
 
-fn candidates(root: &Root, role: Role) -> Vec<Candidate> {
+fn candidates(root: &Root, admitted: &Keys, role: Role) -> Vec<Candidate> {
     let Some(entry) = root.role(role) else { return Vec::new() };
     // A retired key keeps what it signed in time; the next root it signs no more. What a key with a cutoff signed needs
     // a log proof, which this version cannot check: nothing of it is accepted.
@@ -154,7 +176,7 @@ fn candidates(root: &Root, role: Role) -> Vec<Candidate> {
     let cut_off = |id| root.cutoffs.iter().any(|cutoff| cutoff.key_id == id);
     let keys = entry.keys.iter().filter(|&&id| !cut_off(id)).filter_map(|&id| root.key(id)).filter(signs);
     keys.filter_map(|key| {
-        let public = PublicKey::admit(key.public_key).ok()?;
+        let public = *admitted.get(&key.public_key.id())?;
         let window = match role {
             // Root keys sign roots of any time: what replaces them is the next root, not a date.
             Role::Root => (UnixMs::MIN, UnixMs::MAX),
