@@ -1,16 +1,18 @@
 //! Numbers for repeated values: never used twice, dropped when nothing live names them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Values by number and numbers by value, with a count of who names them.
+/// Values by number and numbers by value, with a count of who names them. There may be as many as leases: each is kept
+/// once.
 #[derive(Clone, Debug)]
 pub(crate) struct Interner<T> {
     next: u32,
-    by_value: BTreeMap<T, u32>,
-    by_index: BTreeMap<u32, (T, u32)>,
+    by_value: BTreeMap<Arc<T>, u32>,
+    by_index: BTreeMap<u32, (Arc<T>, u32)>,
 }
 
-impl<T: Clone + Ord> Interner<T> {
+impl<T: Ord> Interner<T> {
     pub(crate) const fn new() -> Self {
         Self { next: 0, by_value: BTreeMap::new(), by_index: BTreeMap::new() }
     }
@@ -27,12 +29,13 @@ impl<T: Clone + Ord> Interner<T> {
 
     pub(crate) fn insert(&mut self, index: u32, value: T) {
         self.next = index.saturating_add(1);
-        self.by_value.insert(value.clone(), index);
+        let value = Arc::new(value);
+        self.by_value.insert(Arc::clone(&value), index);
         self.by_index.insert(index, (value, 0));
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        self.by_index.get(&index).map(|(value, _)| value)
+        self.by_index.get(&index).map(|(value, _)| &**value)
     }
 
     pub(crate) fn acquire(&mut self, index: u32) {
