@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Service;
-use super::problem::Refusals;
+use super::problem::{ProblemDocument, Refusals};
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new().routes(routes!(livez)).routes(routes!(readyz))
@@ -36,7 +36,12 @@ async fn livez() -> Response {
 /// Not while changes are refused, be it for the clock. With `verbose` every check is listed as text, `[+]` or `[-]`.
 #[utoipa::path(get, path = "/readyz", tag = "service", operation_id = "readyz", security(()),
     params(("verbose" = Option<bool>, Query, description = "List every check")),
-    responses((status = OK, body = Health), Refusals))]
+    responses(
+        (status = OK, description = "It is ready", content((Health = "application/json"), (String = "text/plain"))),
+        (status = SERVICE_UNAVAILABLE, description = "It is not, and why",
+            content((ProblemDocument = "application/problem+json"), (String = "text/plain"))),
+        Refusals,
+    ))]
 async fn readyz(State(service): State<Service>, RawQuery(query): RawQuery) -> Response {
     readiness(checks(&service).await, query.as_deref(), &Health { status: "ok" })
 }
