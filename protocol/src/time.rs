@@ -134,7 +134,7 @@ impl ClockReading {
 }
 
 /// The clock fields of one frame: absolute values, so the last stamp wins in replay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Service time at the reading.
     pub svc: SvcMs,

@@ -5,6 +5,7 @@
 
 use leasehold_protocol::artefact::TimeStatement;
 use leasehold_protocol::time::{BootId, ClockReading, Stamp, SvcMs, UnixMs};
+use serde::{Deserialize, Serialize};
 
 /// Allowed rate error of the unslewed clock, parts per million.
 const RHO_PPM: i64 = 500;
@@ -30,7 +31,7 @@ pub(crate) enum ClockQuality {
 }
 
 /// The fold over all stamps and time statements.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Clock {
     last: Option<Stamp>,
     floor: Option<Anchor>,
@@ -44,7 +45,7 @@ pub(crate) struct Clock {
 }
 
 /// A bound of true time, and the reading it was true at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Anchor {
     value: UnixMs,
     wall: UnixMs,
@@ -53,7 +54,7 @@ struct Anchor {
 }
 
 /// A moment that a later answer is measured from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Moment {
     boot_id: BootId,
     wall: UnixMs,

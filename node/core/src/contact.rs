@@ -6,6 +6,7 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::AccountId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::{ClockReading, UnixMs};
+use serde::{Deserialize, Serialize};
 
 use crate::core::{NodeCore, refuse, reply};
 use crate::effect::{Effects, Reply};
@@ -15,7 +16,7 @@ use crate::provision::Provision;
 use crate::record::Record;
 
 /// Where the issuer is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedIssuer {
     /// `https://host:port`
     pub url: String,

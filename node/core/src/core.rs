@@ -14,7 +14,6 @@ use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{ClockReading, Stamp, SvcMs};
 use leasehold_protocol::trust_root::TrustRoot;
-use sha2::{Digest as _, Sha256};
 
 use crate::clock::Clock;
 use crate::contact::NamedIssuer;
@@ -52,7 +51,7 @@ pub struct NodeCore {
     pub(crate) recent_denials: RecentDenials,
     /// Not part of the fold: counted since the last roll-up.
     pub(crate) pending_denials: PendingDenials,
-    next_seq: Seq,
+    pub(crate) next_seq: Seq,
     frame: Frame,
     /// The clock before the frame being filled.
     earlier_clock: Clock,
@@ -252,17 +251,6 @@ impl NodeCore {
     /// The number the next record takes.
     pub const fn next_seq(&self) -> Seq {
         self.next_seq
-    }
-
-    /// Hash of the whole state that the journal determines: equal for a live core and one made by replay.
-    pub fn state_hash(&self) -> [u8; 32] {
-        let folded = Self {
-            pending_denials: PendingDenials::new(),
-            frame: Frame::default(),
-            earlier_clock: Clock::new(),
-            ..self.clone()
-        };
-        Sha256::digest(format!("{folded:?}")).into()
     }
 
     /// The vendor's realm and mode, from `init` on.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use leasehold_protocol::api::Denial;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::time::SvcMs;
+use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::provision::PoolIndex;
@@ -60,7 +61,7 @@ impl PendingDenials {
 }
 
 /// Journaled denials of the last hour.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct RecentDenials(VecDeque<(SvcMs, PoolIndex, u32)>);
 
 impl RecentDenials {

@@ -17,6 +17,32 @@ impl<T: Ord> Interner<T> {
         Self { next: 0, by_value: BTreeMap::new(), by_index: BTreeMap::new() }
     }
 
+    /// With these values, in their order, and who names them: `named` has each number once for each who does.
+    pub(crate) fn restored(
+        next: u32,
+        values: impl IntoIterator<Item = (T, u32)>,
+        named: impl IntoIterator<Item = u32>,
+    ) -> Self {
+        let values = values.into_iter().map(|(value, index)| (Arc::new(value), index));
+        let by_value: BTreeMap<Arc<T>, u32> = values.collect();
+        let mut named: Vec<u32> = named.into_iter().collect();
+        named.sort_unstable();
+        let mut rest = named.as_slice();
+        let mut by_index: BTreeMap<u32, (Arc<T>, u32)> =
+            by_value.iter().map(|(value, &index)| (index, (Arc::clone(value), 0))).collect();
+        for (index, (_, names)) in &mut by_index {
+            let (_, from) = rest.split_at(rest.partition_point(|named| named < index));
+            let (own, others) = from.split_at(from.partition_point(|named| named <= index));
+            (*names, rest) = (u32::try_from(own.len()).unwrap_or(u32::MAX), others);
+        }
+        Self { next, by_value, by_index }
+    }
+
+    /// The values, in their order, with their numbers.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&T, u32)> {
+        self.by_value.iter().map(|(value, &index)| (&**value, index))
+    }
+
     /// The number of a value that is interned already.
     pub(crate) fn find(&self, value: &T) -> Option<u32> {
         self.by_value.get(value).copied()

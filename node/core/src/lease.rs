@@ -4,6 +4,7 @@ use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{SvcMs, UnixMs};
+use serde::{Deserialize, Serialize};
 
 use crate::effect::TicketPlace;
 use crate::limits;
@@ -11,7 +12,7 @@ use crate::provision::{PoolIndex, RowIndex};
 use crate::record::LeaseGranted;
 
 /// A lease that has not ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Lease {
     pub(crate) id: LeaseId,
     /// Idempotency key of its checkout.

@@ -13,8 +13,9 @@ use slab::Slab;
 
 use crate::lease::Lease;
 
-/// Where a lease is as long as it is there.
-pub(crate) type Handle = u32;
+/// Where a lease is as long as it is there. Nothing that is decided depends on it: leases restored from a snapshot are
+/// elsewhere.
+type Handle = u32;
 
 /// All leases that have not ended.
 #[derive(Clone, Default)]
@@ -37,19 +38,15 @@ impl LeaseTable {
 
     /// All of them, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Lease> {
-        self.by_grant.values().filter_map(|&handle| self.get(handle))
+        self.by_grant.values().filter_map(|&handle| self.at(handle))
     }
 
-    pub(crate) fn find(&self, grant: Seq) -> Option<Handle> {
-        self.by_grant.get(&grant).copied()
+    pub(crate) fn get(&self, grant: Seq) -> Option<&Lease> {
+        self.at(*self.by_grant.get(&grant)?)
     }
 
-    pub(crate) fn get(&self, handle: Handle) -> Option<&Lease> {
-        self.leases.get(handle as usize)
-    }
-
-    pub(crate) fn get_mut(&mut self, handle: Handle) -> Option<&mut Lease> {
-        self.leases.get_mut(handle as usize)
+    pub(crate) fn get_mut(&mut self, grant: Seq) -> Option<&mut Lease> {
+        self.leases.get_mut(*self.by_grant.get(&grant)? as usize)
     }
 
     pub(crate) fn by_id(&self, id: LeaseId) -> Option<&Lease> {
@@ -60,26 +57,43 @@ impl LeaseTable {
         self.among(&self.by_key, of_key(key)).find(|lease| lease.key == *key)
     }
 
-    pub(crate) fn insert(&mut self, lease: Lease) -> Handle {
+    pub(crate) fn insert(&mut self, lease: Lease) {
         let (grant, id, key) = (lease.grant, of_id(lease.id), of_key(&lease.key));
-        let handle = Handle::try_from(self.leases.insert(lease)).expect("memory ends before 2³² leases");
+        let handle = handle(self.leases.insert(lease));
         self.by_grant.insert(grant, handle);
         self.by_id.insert((id, handle));
         self.by_key.insert((key, handle));
-        handle
     }
 
-    pub(crate) fn remove(&mut self, grant: Seq) -> Option<(Handle, Lease)> {
+    pub(crate) fn remove(&mut self, grant: Seq) -> Option<Lease> {
         let handle = self.by_grant.remove(&grant)?;
         let lease = self.leases.try_remove(handle as usize)?;
         self.by_id.remove(&(of_id(lease.id), handle));
         self.by_key.remove(&(of_key(&lease.key), handle));
-        Some((handle, lease))
+        Some(lease)
+    }
+
+    fn at(&self, handle: Handle) -> Option<&Lease> {
+        self.leases.get(handle as usize)
     }
 
     fn among(&self, index: &BTreeSet<(u32, Handle)>, bits: u32) -> impl Iterator<Item = &Lease> {
         let same = index.range((bits, Handle::MIN)..=(bits, Handle::MAX));
-        same.filter_map(|&(_, handle)| self.get(handle))
+        same.filter_map(|&(_, handle)| self.at(handle))
+    }
+}
+
+/// All leases at once, which is much faster than one after the other: each index is sorted, then built.
+impl FromIterator<Lease> for LeaseTable {
+    fn from_iter<I: IntoIterator<Item = Lease>>(leases: I) -> Self {
+        let leases: Slab<Lease> = leases.into_iter().enumerate().collect();
+        let handles = || leases.iter().map(|(at, lease)| (handle(at), lease));
+        Self {
+            by_grant: handles().map(|(handle, lease)| (lease.grant, handle)).collect(),
+            by_id: handles().map(|(handle, lease)| (of_id(lease.id), handle)).collect(),
+            by_key: handles().map(|(handle, lease)| (of_key(&lease.key), handle)).collect(),
+            leases,
+        }
     }
 }
 
@@ -88,6 +102,10 @@ impl fmt::Debug for LeaseTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }
+}
+
+fn handle(at: usize) -> Handle {
+    Handle::try_from(at).expect("memory ends before 2³² leases")
 }
 
 /// The end of an id is random.

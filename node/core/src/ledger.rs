@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::SvcMs;
+use serde::{Deserialize, Serialize};
 
 use crate::input::Principal;
 use crate::interner::Interner;
 use crate::lease::Lease;
-use crate::lease_table::{Handle, LeaseTable};
+use crate::lease_table::LeaseTable;
 use crate::limits;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::EndCause;
@@ -17,7 +18,7 @@ use crate::taken::Taken;
 use crate::usage::{Count, Usage};
 
 /// What is remembered of an ended lease.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Ended {
     pub(crate) lease: LeaseId,
     pub(crate) key: [u8; 16],
@@ -41,13 +42,15 @@ pub(crate) struct Ledger {
 }
 
 /// The numbers of one pool.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct PoolLedger {
     /// Low bits of the newest epoch.
     pub(crate) epoch_counter: u64,
     /// Slots of leases that have not ended.
+    #[serde(skip)]
     pub(crate) taken: Taken,
     /// Seats of leases that have not ended.
+    #[serde(skip)]
     pub(crate) seats: u32,
     /// Since the last request.
     pub(crate) peak_seats: u32,
@@ -56,13 +59,21 @@ pub(crate) struct PoolLedger {
     /// Since the last request.
     pub(crate) denied: u64,
     /// Its leases, in the order in which their seats may be given to somebody else.
-    by_reclaim: BTreeSet<(SvcMs, Handle)>,
+    #[serde(skip)]
+    by_reclaim: BTreeSet<(SvcMs, Seq)>,
 }
 
 impl PoolLedger {
     /// Since the last request.
     pub(crate) const fn count(&self) -> Count {
         Count { peak_seats: self.peak_seats, granted: self.granted, denied: self.denied }
+    }
+
+    /// Takes in its leases, all at once.
+    fn fill(&mut self, leases: &[&Lease]) {
+        self.taken = Taken::of(leases.iter().flat_map(|lease| lease.slots.ranges()).copied());
+        self.seats = leases.iter().fold(0, |seats: u32, lease| seats.saturating_add(lease.count));
+        self.by_reclaim = leases.iter().map(|lease| (lease.reclaim_at(), lease.grant)).collect();
     }
 }
 
@@ -80,6 +91,47 @@ impl Ledger {
         }
     }
 
+    /// The pools with what was counted of them, the leases, oldest first, and what is remembered of ended ones, in the
+    /// order of their ends; all else follows from these.
+    pub(crate) fn restored(
+        mut pools: BTreeMap<PoolIndex, PoolLedger>,
+        principals: (u32, Vec<(Principal, u32)>),
+        ended: Vec<(Seq, Ended)>,
+        leases: Vec<Lease>,
+    ) -> Self {
+        let mut ledger = Self::new();
+        let mut of_pools: BTreeMap<PoolIndex, Vec<&Lease>> = BTreeMap::new();
+        for lease in &leases {
+            of_pools.entry(lease.pool).or_default().push(lease);
+            ledger.enter_row(lease.row);
+        }
+        for (index, leases) in of_pools {
+            pools.entry(index).or_default().fill(&leases);
+        }
+        for (grant, ended) in ended {
+            ledger.remember(grant, ended);
+        }
+        let named = leases.iter().map(|lease| lease.principal);
+        ledger.principals = Interner::restored(principals.0, principals.1, named);
+        (ledger.pools, ledger.leases) = (pools, leases.into_iter().collect());
+        ledger
+    }
+
+    /// The pools with what was counted of them.
+    pub(crate) const fn pools(&self) -> &BTreeMap<PoolIndex, PoolLedger> {
+        &self.pools
+    }
+
+    /// Who have leases.
+    pub(crate) const fn principals(&self) -> &Interner<Principal> {
+        &self.principals
+    }
+
+    /// What is remembered of ended leases, in the order of their ends.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = (Seq, &Ended)> {
+        self.ended.iter().filter_map(|&grant| Some((grant, self.ended_by_grant.get(&grant)?)))
+    }
+
     /// What was counted since this was asked last.
     pub(crate) fn take_usage(&mut self) -> Usage {
         let counts = self.pools.iter_mut().map(|(&index, pool)| {
@@ -95,7 +147,7 @@ impl Ledger {
     }
 
     pub(crate) fn get(&self, grant: Seq) -> Option<&Lease> {
-        self.leases.get(self.leases.find(grant)?)
+        self.leases.get(grant)
     }
 
     pub(crate) fn by_key(&self, key: &[u8; 16]) -> Option<&Lease> {
@@ -126,7 +178,7 @@ impl Ledger {
     /// Leases of a pool, in the order in which their seats may be given to somebody else.
     pub(crate) fn of_pool(&self, pool: PoolIndex) -> impl Iterator<Item = &Lease> {
         let leases = self.pool(pool).into_iter().flat_map(|pool| &pool.by_reclaim);
-        leases.filter_map(|&(_, handle)| self.leases.get(handle))
+        leases.filter_map(|&(_, grant)| self.get(grant))
     }
 
     /// The end of the last promise of a pool.
@@ -153,39 +205,41 @@ impl Ledger {
     /// Takes a lease in; its principal is interned here.
     pub(crate) fn insert(&mut self, principal: Principal, mut lease: Lease) {
         lease.principal = self.intern(principal);
-        let (index, row, reclaim_at, count) = (lease.pool, lease.row, lease.reclaim_at(), lease.count);
-        self.pool_mut(index).taken.insert_all(&lease.slots);
-        let handle = self.leases.insert(lease);
-        let pool = self.pool_mut(index);
+        let (row, count) = (lease.row, lease.count);
+        let pool = self.pools.entry(lease.pool).or_default();
+        pool.taken.insert_all(&lease.slots);
+        pool.by_reclaim.insert((lease.reclaim_at(), lease.grant));
         pool.seats = pool.seats.saturating_add(count);
         pool.peak_seats = pool.peak_seats.max(pool.seats);
         pool.granted = pool.granted.saturating_add(1);
-        pool.by_reclaim.insert((reclaim_at, handle));
+        self.leases.insert(lease);
         self.enter_row(row);
     }
 
     /// Changes a lease's promise or row, keeping the indexes true.
     pub(crate) fn update(&mut self, grant: Seq, change: impl FnOnce(&mut Lease)) {
-        let Some(handle) = self.leases.find(grant) else { return };
-        let Some(lease) = self.leases.get_mut(handle) else { return };
+        let Some(lease) = self.leases.get_mut(grant) else { return };
         let (index, row, reclaim_at) = (lease.pool, lease.row, lease.reclaim_at());
         change(lease);
         let (new_row, new_reclaim_at) = (lease.row, lease.reclaim_at());
         let pool = self.pool_mut(index);
-        pool.by_reclaim.remove(&(reclaim_at, handle));
-        pool.by_reclaim.insert((new_reclaim_at, handle));
+        pool.by_reclaim.remove(&(reclaim_at, grant));
+        pool.by_reclaim.insert((new_reclaim_at, grant));
         self.enter_row(new_row);
         self.leave_row(row);
     }
 
     pub(crate) fn end(&mut self, grant: Seq, cause: EndCause) -> Option<Lease> {
-        let (handle, lease) = self.leases.remove(grant)?;
+        let lease = self.leases.remove(grant)?;
         let pool = self.pool_mut(lease.pool);
         pool.taken.remove_all(&lease.slots);
         pool.seats = pool.seats.saturating_sub(lease.count);
-        pool.by_reclaim.remove(&(lease.reclaim_at(), handle));
+        pool.by_reclaim.remove(&(lease.reclaim_at(), grant));
         self.leave_row(lease.row);
-        self.remember(&lease, cause);
+        if let Some(&principal) = self.principals.get(lease.principal) {
+            let Lease { id, key, params_hash, .. } = lease;
+            self.remember(grant, Ended { lease: id, key, principal, params_hash, cause });
+        }
         self.principals.release(lease.principal);
         Some(lease)
     }
@@ -213,13 +267,10 @@ impl Ledger {
         }
     }
 
-    fn remember(&mut self, lease: &Lease, cause: EndCause) {
-        let Some(&principal) = self.principals.get(lease.principal) else { return };
-        let &Lease { grant, id, key, params_hash, .. } = lease;
-        let ended = Ended { lease: id, key, principal, params_hash, cause };
+    fn remember(&mut self, grant: Seq, ended: Ended) {
         self.ended.push_back(grant);
-        self.ended_by_id.insert(id, grant);
-        self.ended_by_key.insert(key, grant);
+        self.ended_by_id.insert(ended.lease, grant);
+        self.ended_by_key.insert(ended.key, grant);
         self.ended_by_grant.insert(grant, ended);
         if self.ended.len() > limits::ENDED_LEASES {
             self.forget_oldest();

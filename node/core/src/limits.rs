@@ -26,6 +26,8 @@ pub const DENIAL_ROLL_UPS: usize = 32;
 pub const LEASE_MIN_MS: i64 = 60_000;
 /// Server grace G is a tenth of the TTL, but at least this.
 pub const GRACE_MIN_MS: i64 = 5_000;
+/// Items of one part of a snapshot: about 100 KiB.
+pub const SNAPSHOT_PART_ITEMS: usize = 1024;
 /// Drained leases that one idle tick ends.
 pub const DRAINED_ENDS: usize = 256;
 /// Run-out leases of an unlimited pool that one grant ends.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use leasehold_protocol::artefact::{
-    Allocation, AllocationKind, Chain, Grant, Head, Kind, NodeCertificate, Pool, Ratchet,
+    Allocation, AllocationKind, Bundle, Chain, Grant, Head, Kind, NodeCertificate, Pool, Ratchet,
 };
 use leasehold_protocol::bundle::OpenedBundle;
 use leasehold_protocol::bytes::{Bytes, Digest};
@@ -38,8 +38,8 @@ pub(crate) struct Provision {
     pub(crate) pools: BTreeMap<PoolIndex, PoolEntry>,
     /// Rows, by number: the current ones, and earlier ones that live leases name.
     pub(crate) rows: BTreeMap<RowIndex, Row>,
-    next_pool: PoolIndex,
-    next_row: RowIndex,
+    pub(crate) next_pool: PoolIndex,
+    pub(crate) next_row: RowIndex,
 }
 
 /// The bundle applied last.
@@ -84,7 +84,7 @@ impl Provision {
             head: opened.head.clone(),
             certificate: opened.certificate.clone(),
             ratchet: opened.bundle.ratchet,
-            last_bundle: LastBundle::of(opened),
+            last_bundle: LastBundle::of(&opened.bundle),
             revocations: Revocations::new(),
             releases: Releases::new(),
             pools: BTreeMap::new(),
@@ -103,7 +103,7 @@ impl Provision {
         self.head = opened.head.clone();
         self.certificate = opened.certificate.clone();
         self.ratchet = opened.bundle.ratchet;
-        self.last_bundle = LastBundle::of(opened);
+        self.last_bundle = LastBundle::of(&opened.bundle);
         self.take_pools(opened);
         self.take_rows(opened, roots, unbounded_ms);
     }
@@ -224,8 +224,7 @@ impl Provision {
 }
 
 impl LastBundle {
-    fn of(opened: &OpenedBundle) -> Self {
-        let bundle = &opened.bundle;
+    pub(crate) fn of(bundle: &Verified<Bundle>) -> Self {
         let (serial, issued_at) = (bundle.issue.serial, bundle.issue.issued_at);
         let envelope = bundle.envelope().to_vec();
         Self { serial, issued_at, digest: bundle.digest(), envelope }

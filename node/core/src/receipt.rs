@@ -5,6 +5,7 @@ use leasehold_protocol::artefact::{Extensions, Issue, JournalTail, Receipt};
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::ids::ReceiptId;
 use leasehold_protocol::seq::Seq;
+use serde::{Deserialize, Serialize};
 
 use crate::core::{NodeCore, refuse, reply, unprovisioned};
 use crate::effect::{Effects, Reply};
@@ -13,7 +14,7 @@ use crate::limits;
 use crate::record::Record;
 
 /// A receipt under an idempotency key, to be answered alike when it is asked again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct MadeReceipt {
     key: IdempotencyKey,
     receipt: Receipt,

@@ -6,6 +6,7 @@ use leasehold_protocol::ids::AllocationId;
 use leasehold_protocol::limits::{ALLOCATION_SLOT_RANGES, REPORTED_ROWS};
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
+use serde::{Deserialize, Serialize};
 
 use crate::core::NodeCore;
 use crate::effect::Effects;
@@ -13,10 +14,10 @@ use crate::provision::{PoolIndex, Provision, Row, RowIndex};
 use crate::record::{EndCause, Record, ReleaseCause};
 
 /// Slots that this node gave back, and that no row has acknowledged yet.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Releases(Vec<Release>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Release {
     allocation: AllocationId,
     pool: PoolIndex,

@@ -12,6 +12,7 @@ use leasehold_protocol::ids::RequestId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
 use leasehold_protocol::seq::Seq;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Moment;
 use crate::core::{NodeCore, refuse, reply};
@@ -31,7 +32,7 @@ pub(crate) struct RequestWish {
 }
 
 /// A request that a bundle may answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct OpenRequest {
     digest: Digest,
     pub(crate) nonce: Nonce,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use leasehold_protocol::artefact::{Head, Kind};
 use leasehold_protocol::time::UnixMs;
+use serde::{Deserialize, Serialize};
 
 use crate::provision::PoolEntry;
 
@@ -11,10 +12,10 @@ use crate::provision::PoolEntry;
 type Subject = (Kind, u64);
 
 /// Revoked versions of grants and pools that this node has had.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Revocations(BTreeMap<Subject, Revocation>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Revocation {
     since: UnixMs,
     /// When its grant would have ended, grace included.

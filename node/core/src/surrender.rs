@@ -7,6 +7,7 @@ use leasehold_protocol::ids::PoolId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
+use serde::{Deserialize, Serialize};
 
 use crate::core::{NodeCore, refuse, reply, unprovisioned};
 use crate::effect::{Effects, Reply};
@@ -16,7 +17,7 @@ use crate::provision::{PoolIndex, RowIndex};
 use crate::record::ReleaseCause;
 
 /// A surrender under an idempotency key, to be answered alike when it is asked again.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Surrendered {
     key: IdempotencyKey,
     pool: PoolIndex,

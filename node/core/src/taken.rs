@@ -22,6 +22,20 @@ impl Taken {
         }
     }
 
+    /// All these slots, of which none is there twice: sorted, then joined.
+    pub(crate) fn of(ranges: impl IntoIterator<Item = SlotRange>) -> Self {
+        let mut ranges: Vec<SlotRange> = ranges.into_iter().collect();
+        ranges.sort_unstable();
+        let mut joined: Vec<(u32, u32)> = Vec::new();
+        for range in ranges {
+            match joined.last_mut().filter(|(_, end)| range.first <= *end) {
+                Some((_, end)) => *end = range.end().max(*end),
+                None => joined.push((range.first, range.end())),
+            }
+        }
+        Self(joined.into_iter().collect())
+    }
+
     pub(crate) fn remove_all(&mut self, slots: &SlotSet) {
         for range in slots.ranges() {
             let (first, end) = (range.first, range.end());

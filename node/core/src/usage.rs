@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use leasehold_protocol::artefact::PoolUsage;
 use leasehold_protocol::limits::REPORTED_ROWS;
+use serde::{Deserialize, Serialize};
 
 use crate::core::NodeCore;
 use crate::provision::PoolIndex;
 
 /// What was counted of a pool over a span of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Count {
     pub(crate) peak_seats: u32,
     pub(crate) granted: u64,

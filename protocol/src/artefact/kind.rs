@@ -6,7 +6,8 @@ use std::fmt;
 use crate::limits;
 
 /// What an envelope holds. Numbers are frozen; those missing here are reserved for later artefacts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "u16", try_from = "u16")]
 #[non_exhaustive]
 pub enum Kind {
     /// Keys, roles and caps of a vendor.
@@ -127,6 +128,25 @@ impl Kind {
             Self::NodeCertificate => Some(Role::Enrol),
             Self::LeaseTicket | Self::Request | Self::Receipt | Self::SeatProof => None,
         }
+    }
+}
+
+impl From<Kind> for u16 {
+    fn from(kind: Kind) -> Self {
+        kind.number()
+    }
+}
+
+/// No kind of this version has the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no kind {0}")]
+pub struct UnknownKind(pub u16);
+
+impl TryFrom<u16> for Kind {
+    type Error = UnknownKind;
+
+    fn try_from(number: u16) -> Result<Self, UnknownKind> {
+        Self::from_number(number).ok_or(UnknownKind(number))
     }
 }
 

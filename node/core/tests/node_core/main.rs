@@ -12,4 +12,5 @@ mod releases;
 mod requests;
 mod revocations;
 mod rig;
+mod snapshots;
 mod times;

@@ -2,7 +2,7 @@
 
 use leasehold_node_core::{
     Cause, Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply,
-    ReplyTo, SeatReply, Way,
+    ReplyTo, RestoreError, SeatReply, Way,
 };
 use leasehold_protocol::api::{
     Denial, IdempotencyKey, ImportAnswer, JournalStatus, LeaseStatus, PoolStatus, StatusAnswer,
@@ -26,6 +26,8 @@ pub(crate) const NODE_KEY: u8 = 2;
 /// A node in memory.
 pub(crate) struct Rig {
     pub(crate) core: NodeCore,
+    /// From the last restart on: a core that replayed, where the other one was restored from a snapshot.
+    twin: Option<NodeCore>,
     pub(crate) now: ClockReading,
     pub(crate) vendor: Vendor,
     frames: Vec<(Stamp, Seq, Vec<Record>)>,
@@ -45,7 +47,7 @@ impl Rig {
             ..ClockReading::default()
         };
         let vendor = Vendor::new(1);
-        let mut rig = Self { core: NodeCore::new(), now, vendor, frames: Vec::new(), inputs: 0, serial: 0 };
+        let mut rig = Self { core: NodeCore::new(), twin: None, now, vendor, frames: Vec::new(), inputs: 0, serial: 0 };
         let initialise = Initialise {
             cause: cause(),
             trust_root: rig.vendor.trust_root(),
@@ -73,6 +75,10 @@ impl Rig {
     pub(crate) fn frame(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<Reply> {
         let stamp = self.core.stamp_of(&self.now);
         self.core.stamp(&stamp);
+        if let Some(twin) = &mut self.twin {
+            assert_eq!(twin.stamp_of(&self.now), stamp);
+            twin.stamp(&stamp);
+        }
         let first_seq = self.core.next_seq();
         let (mut records, mut replies) = (Vec::new(), Vec::new());
         let mut idle = false;
@@ -82,7 +88,12 @@ impl Rig {
             let mut seed = [0; 32];
             seed[..8].copy_from_slice(&self.inputs.to_le_bytes());
             let mut out = Effects::default();
-            self.core.handle(&self.now, &mut Entropy::new(seed), input, &mut out);
+            self.core.handle(&self.now, &mut Entropy::new(seed), input.clone(), &mut out);
+            if let Some(twin) = &mut self.twin {
+                let mut of_twin = Effects::default();
+                twin.handle(&self.now, &mut Entropy::new(seed), input, &mut of_twin);
+                assert_eq!(format!("{out:?}"), format!("{of_twin:?}"), "a restored core decides as one that replayed");
+            }
             for effect in out.0 {
                 match effect {
                     Effect::Record(record) => records.push(record),
@@ -93,6 +104,7 @@ impl Rig {
         }
         if records.is_empty() && !idle {
             self.core.forget_frame();
+            self.twin.iter_mut().for_each(NodeCore::forget_frame);
         } else {
             self.frames.push((stamp, first_seq, records));
         }
@@ -190,7 +202,7 @@ impl Rig {
         self.restart();
     }
 
-    /// A new process: what the journal says is all there is.
+    /// A new process: what the journal says is all there is. It begins with a snapshot of that.
     pub(crate) fn restart(&mut self) {
         let mut replayed = NodeCore::new();
         for (stamp, first_seq, records) in &self.frames {
@@ -201,7 +213,9 @@ impl Rig {
             }
         }
         assert_eq!(replayed.state_hash(), self.core.state_hash(), "replay makes the state that was live");
-        self.core = replayed;
+        self.core = restored(&replayed);
+        assert_eq!(self.core.state_hash(), replayed.state_hash(), "a snapshot keeps the state");
+        self.twin = Some(replayed);
     }
 
     /// All that was written.
@@ -221,6 +235,11 @@ impl Rig {
     pub(crate) fn leases(&self) -> Vec<LeaseStatus> {
         self.core.leases(&self.now).leases
     }
+}
+
+/// The core of a snapshot of this one.
+pub(crate) fn restored(core: &NodeCore) -> NodeCore {
+    NodeCore::restore(core.snapshot().map(Ok::<_, RestoreError>)).expect("a core reads what it wrote")
 }
 
 /// A wish for one seat of `cad`.
