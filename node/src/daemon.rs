@@ -26,6 +26,7 @@ use crate::http::{self, Access, Anonymous, Door, Shared};
 use crate::listening::{Bound, Places};
 use crate::reload::Reload;
 use crate::signing::{self, KeyName};
+use crate::snapshots::SnapshotMaker;
 use crate::store::Store;
 use crate::writer::Writer;
 use crate::{limits, ready};
@@ -65,9 +66,14 @@ pub(crate) fn run(settings: Settings, output: Output) -> Result<(), Failure> {
         settings.places.bind(&settings.dir)?
     };
     let node_id = store.core.identity().node_id;
+    let news = store.tally.snapshots.clone();
+    let snapshots = SnapshotMaker::spawn(settings.dir.clone(), news)
+        .map_err(|error| cannot_start("the maker of snapshots", &error))?;
     let (writer, thread) = Writer::spawn(store).map_err(|error| cannot_start("the writer", &error))?;
     let daemon = Daemon { settings, keys, bound, writer, node_id };
     let ended = runtime.block_on(daemon.serve(output));
+    // The writer makes the last one.
+    snapshots.stop();
     // Whatever did not end in time is dropped here, and with it the last ways to the writer.
     runtime.shutdown_timeout(limits::ABANDON);
     join(thread)?;

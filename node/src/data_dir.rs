@@ -1,7 +1,7 @@
 //! What lies where in a node's data directory.
 //!
 //! ```text
-//! journal/       the truth
+//! journal/       the truth, and snapshots of what it comes to
 //! keys/          sign.pem and tls.pem, 0600, PKCS#8
 //! api-keys.json  hashes of the bearer keys, 0600
 //! admin.sock     0600, while a daemon runs

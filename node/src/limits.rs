@@ -18,6 +18,19 @@ pub(crate) const TICK_MS: i64 = 60_000;
 /// The writer looks at the clock at least this often.
 pub(crate) const WAKE: Duration = Duration::from_secs(5);
 
+/// A snapshot is due when the journal has grown by as many records: replaying them takes a quarter of a second.
+pub(crate) const SNAPSHOT_RECORDS: u64 = 100_000;
+/// A snapshot is due at this age, if there is a record at all that it lacks.
+pub(crate) const SNAPSHOT_AGE: Duration = Duration::from_hours(1);
+/// How often it is looked whether a snapshot is due.
+pub(crate) const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
+/// Pause after a snapshot that could not be made.
+pub(crate) const SNAPSHOT_RETRY: Duration = Duration::from_mins(10);
+/// Work in the background rests after as much of it …
+pub(crate) const BACKGROUND_SLICE: Duration = Duration::from_millis(5);
+/// … for so many times as long: it takes a quarter of one CPU at most.
+pub(crate) const BACKGROUND_RESTS: u32 = 3;
+
 /// Series of one counter by pool and code; more are counted without their pool.
 pub(crate) const SERIES: usize = 4096;
 

@@ -155,11 +155,17 @@ impl Observed {
     }
 
     fn encode_journal(&self, page: &mut Page<'_>) -> fmt::Result {
-        let syncs = &self.tally.syncs;
+        let (tally, syncs) = (&self.tally, &self.tally.syncs);
         let help = "Time for one frame to be written and synced";
         syncs.encode(page.family("journal_fsync", help, Some(&Unit::Seconds), MetricType::Histogram)?)?;
         page.counter("journal_frames", "Frames written since the start", self.tally.frames)?;
         page.gauge("journal_seq", "Number of the last record", clamped(self.status.journal.seq))?;
+        let newest = tally.snapshots.newest();
+        let seq = newest.map(|newest| ([], clamped(newest.tail.next_seq.previous().0)));
+        page.gauges("snapshot_seq", "Number of the last record that the newest snapshot is of", seq)?;
+        let made_at = newest.and_then(|newest| seconds(newest.made_at)).map(|at| ([], at));
+        page.timestamps("snapshot_made", "When the newest snapshot was made", made_at)?;
+        page.counter("snapshot_failures", "Snapshots that could not be made", tally.snapshots.failures())?;
         page.gauge(
             "journal_can_grow",
             "1 as long as there is room for the next segment",

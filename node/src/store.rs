@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use leasehold_cli::Failure;
+use leasehold_journal::file::snapshot::SnapshotHead;
 use leasehold_journal::file::{NextSegment, Opened, ReadOnly};
-use leasehold_journal::home::Frames;
 use leasehold_journal::{FileHome, Genesis, Home as _, JournalError, Tail};
-use leasehold_node_core::{NodeCore, Record};
+use leasehold_node_core::NodeCore;
 use leasehold_protocol::api::JournalStatus;
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
@@ -17,7 +17,10 @@ use leasehold_protocol::seq::Seq;
 
 use crate::causes::with_causes;
 use crate::data_dir::DataDir;
+use crate::pace::Pace;
+use crate::replay::{open_newest, replay};
 use crate::signing::{self, KeyName, NodeKey};
+use crate::snapshots;
 use crate::tally::Tally;
 
 /// What a node's journal is called in its genesis.
@@ -38,7 +41,7 @@ pub(crate) struct Store {
 }
 
 /// A node's state as it was when it was looked at.
-pub(crate) struct Snapshot {
+pub(crate) struct Seen {
     /// The replayed core.
     pub(crate) core: NodeCore,
     /// How far its journal reached.
@@ -49,11 +52,14 @@ impl Store {
     /// Opens the state in `dir` and locks it.
     pub(crate) fn open(dir: &DataDir) -> Result<Self, Failure> {
         require_journal(dir)?;
-        let (home, opened) = FileHome::open(&dir.journal()).map_err(|error| journal_failure(&error))?;
+        let path = dir.journal();
+        let ((home, opened), beginning) =
+            open_newest(&path, |start| FileHome::open_from(&path, start), &Pace::Full)?;
         tell_of(&opened);
         check_genesis(home.genesis())?;
-        let replayed = replay(home.read(Seq::FIRST).map_err(|error| journal_failure(&error))?)?;
-        let (core, identity) = replayed.initialised(dir)?;
+        let frames = home.read(beginning.core.next_seq()).map_err(|error| journal_failure(&error))?;
+        let core = replay(beginning, frames, &Pace::Full)?;
+        let identity = identity(&core, dir)?;
         if identity.realm.id.0 != *home.genesis().realm() {
             return Err(damaged(Seq::FIRST, "its records are of another realm than its genesis"));
         }
@@ -65,7 +71,11 @@ impl Store {
                 "restore keys and journal from the same backup",
             ));
         }
-        Ok(Self { core, home, key, realm: identity.realm, tally: Tally::new() })
+        let tally = Tally::new();
+        if let Some(newest) = snapshots::newest(dir).map_err(|error| journal_failure(&error))? {
+            tally.snapshots.found(newest);
+        }
+        Ok(Self { core, home, key, realm: identity.realm, tally })
     }
 
     /// Whether there is room for more than what is in use: false is an alarm.
@@ -75,23 +85,26 @@ impl Store {
 }
 
 /// Looks at the state in `dir`, also beside a process that has it open.
-pub(crate) fn look(dir: &DataDir) -> Result<Snapshot, Failure> {
+pub(crate) fn look(dir: &DataDir) -> Result<Seen, Failure> {
     require_journal(dir)?;
-    let journal = ReadOnly::open(&dir.journal()).map_err(|error| journal_failure(&error))?;
+    let path = dir.journal();
+    let (journal, beginning) =
+        open_newest(&path, |start| ReadOnly::open_from(&path, start), &Pace::Full)?;
     check_genesis(journal.genesis())?;
-    let (core, _) = replay(journal.read(Seq::FIRST))?.initialised(dir)?;
-    Ok(Snapshot { core, journal: journal_status(journal.tail()) })
+    let frames = journal.read(beginning.core.next_seq());
+    let core = replay(beginning, frames, &Pace::Full)?;
+    identity(&core, dir)?;
+    let newest = snapshots::newest(dir).map_err(|error| journal_failure(&error))?;
+    Ok(Seen { core, journal: journal_status(journal.tail(), newest.as_ref()) })
 }
 
 /// How far a journal with this tail reaches.
-pub(crate) const fn journal_status(tail: Tail) -> JournalStatus {
-    JournalStatus { seq: tail.next_seq.previous().0, head: Digest(tail.chain.0) }
-}
-
-/// The core after all frames.
-pub(crate) struct Replayed {
-    core: NodeCore,
-    sign_key: Option<PublicKeyBytes>,
+pub(crate) fn journal_status(tail: Tail, newest: Option<&SnapshotHead>) -> JournalStatus {
+    JournalStatus {
+        seq: tail.next_seq.previous().0,
+        head: Digest(tail.chain.0),
+        snapshot: newest.map(snapshots::snapshot_status),
+    }
 }
 
 struct Identity {
@@ -99,35 +112,11 @@ struct Identity {
     sign_key: PublicKeyBytes,
 }
 
-/// Folds frames into a core. A record that does not decode or does not follow is damage.
-pub(crate) fn replay(frames: Frames<'_>) -> Result<Replayed, Failure> {
-    let mut replayed = Replayed { core: NodeCore::new(), sign_key: None };
-    for frame in frames {
-        let frame = frame.map_err(|error| journal_failure(&error))?;
-        replayed.core.stamp(&frame.stamp);
-        for (seq, bytes) in (frame.first_seq.0..).map(Seq).zip(&frame.records) {
-            let record = Record::from_bytes(bytes).map_err(|error| damaged(seq, &error.to_string()))?;
-            if let Record::Initialised { sign_key, .. } = &record {
-                replayed.sign_key = Some(*sign_key);
-            }
-            replayed.core.apply(seq, &record).map_err(|error| damaged(seq, &error.to_string()))?;
-        }
-    }
-    Ok(replayed)
-}
-
-impl Replayed {
-    /// No record at all: `init` was interrupted.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.sign_key.is_none()
-    }
-
-    /// The core of a journal that `init` has finished.
-    fn initialised(self, dir: &DataDir) -> Result<(NodeCore, Identity), Failure> {
-        match (self.sign_key, self.core.realm()) {
-            (Some(sign_key), Some(realm)) => Ok((self.core, Identity { realm, sign_key })),
-            _ => Err(not_initialised(dir.path())),
-        }
+/// Who the node is, if `init` has finished.
+fn identity(core: &NodeCore, dir: &DataDir) -> Result<Identity, Failure> {
+    match (core.sign_key(), core.realm()) {
+        (Some(sign_key), Some(realm)) => Ok(Identity { realm, sign_key }),
+        _ => Err(not_initialised(dir.path())),
     }
 }
 
@@ -162,7 +151,8 @@ fn not_initialised(dir: &Path) -> Failure {
     Failure::new(Code::NotInitialised, detail, hint)
 }
 
-fn damaged(seq: Seq, detail: &str) -> Failure {
+/// The journal is damaged at a record.
+pub(crate) fn damaged(seq: Seq, detail: &str) -> Failure {
     journal_failure(&JournalError::Damaged { seq, detail: detail.to_owned() })
 }
 

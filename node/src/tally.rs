@@ -10,6 +10,7 @@ use leasehold_protocol::ids::PoolId;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::limits;
+use crate::snapshots::SnapshotNews;
 
 /// How often each code was the answer, by pool; no pool where none was chosen.
 pub(crate) type ByPool = BTreeMap<(Option<PoolId>, Code), u64>;
@@ -35,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) frames: u64,
     /// How long frames took to be written and synced.
     pub(crate) syncs: Histogram,
+    /// Snapshots, which the writer has no part in.
+    pub(crate) snapshots: SnapshotNews,
 }
 
 impl Tally {
@@ -50,6 +53,7 @@ impl Tally {
             artefacts_refused: BTreeMap::new(),
             frames: 0,
             syncs: openmetrics::sync_times(),
+            snapshots: SnapshotNews::default(),
         }
     }
 

@@ -21,6 +21,7 @@ use crate::causes::with_causes;
 use crate::command::{AnswerTo, Command, Outcome};
 use crate::commit::{Commit, Fatal};
 use crate::limits;
+use crate::snapshots;
 use crate::store::{Store, journal_status};
 use crate::tally::Tally;
 
@@ -179,6 +180,7 @@ impl WriterLoop {
             self.watchdog.feed(now.boottime_ms);
         }
         self.write_last_tick()?;
+        snapshots::write_last(&self.store);
         self.store.home.close().map_err(Fatal::Journal)
     }
 
@@ -225,7 +227,7 @@ impl WriterLoop {
             return;
         }
         let can_grow = self.store.can_grow();
-        let journal = journal_status(self.store.home.tail());
+        let journal = journal_status(self.store.home.tail(), self.store.tally.snapshots.newest().as_ref());
         let (core, tally, queue) = (&self.store.core, &self.store.tally, self.queue.len());
         for look in self.looks.drain(..) {
             look(&Durable { core, now, journal: journal.clone(), can_grow, tally, queue });

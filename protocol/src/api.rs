@@ -334,6 +334,18 @@ pub struct JournalStatus {
     pub seq: u64,
     /// Chain hash after it.
     pub head: Digest,
+    /// The newest snapshot of the state: a start replays what came after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotStatus>,
+}
+
+/// A snapshot of the state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotStatus {
+    /// Seq of the last record that it is of.
+    pub seq: u64,
+    /// When it was made, by the wall clock.
+    pub made_at: String,
 }
 
 /// `GET /v1/leases` (admin).

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use leasehold_node_core::{
     Cause, Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply,
-    ReplyTo, Rules, Way,
+    ReplyTo, RestoreError, Rules, Way,
 };
 use leasehold_protocol::api::LeaseStatus;
 use leasehold_protocol::artefact::JournalTail;
@@ -136,11 +136,14 @@ impl NodeDriver {
         }
     }
 
-    /// Starts the process: replays the journal, or begins one.
+    /// Starts the process: from a snapshot of some place of the journal, which then is replayed from there on; or begins
+    /// one.
     pub(crate) fn start(&mut self, now: TrueUs) {
         self.incarnation += 1;
         let history = History::of(self.disk.frames());
-        let core = self.replayed();
+        let frames = i64::try_from(self.disk.frames().len()).expect("a run is short");
+        let snapshot_at = usize::try_from(self.rng.between(0, frames)).expect("from 0 on");
+        let core = self.replayed(Some(snapshot_at));
         self.process = Some(Process { core, history, inbox: Vec::new(), syncing: None });
         if self.disk.frames().is_empty() {
             self.initialise(now);
@@ -225,17 +228,24 @@ impl NodeDriver {
         // This mutant is to be found by what it does, not by being different.
         let compares = self.law != Law::ReplayRestartsTtl;
         let live = self.process.as_ref().filter(|_| compares).map(|process| process.core.state_hash());
-        live.is_none_or(|live| live == self.replayed().state_hash())
+        live.is_none_or(|live| live == self.replayed(None).state_hash())
     }
 
-    fn replayed(&self) -> NodeCore {
+    /// What the journal comes to; by way of a snapshot after so many frames.
+    fn replayed(&self, snapshot_at: Option<usize>) -> NodeCore {
         let mut core = NodeCore::new().with_rules(self.law.rules());
-        for frame in self.disk.frames() {
+        for (at, frame) in self.disk.frames().iter().enumerate() {
+            if snapshot_at == Some(at) {
+                core = restored(&core).with_rules(self.law.rules());
+            }
             core.stamp(&frame.stamp);
             for (seq, bytes) in (frame.first_seq.0..).zip(&frame.records) {
                 let record = Record::from_bytes(bytes).expect("a core writes what it can read");
                 core.apply(Seq(seq), &record).expect("a core replays what it wrote");
             }
+        }
+        if snapshot_at == Some(self.disk.frames().len()) {
+            core = restored(&core).with_rules(self.law.rules());
         }
         if self.law == Law::ReplayRestartsTtl {
             core.restart_deadlines();
@@ -304,6 +314,10 @@ impl Decided {
     fn answer(&self) -> (Asker, Reply) {
         (self.asker, self.reply.clone())
     }
+}
+
+fn restored(core: &NodeCore) -> NodeCore {
+    NodeCore::restore(core.snapshot().map(Ok::<_, RestoreError>)).expect("a core restores what it wrote")
 }
 
 /// Exact service time: running time since the last frame, after that frame's. Over a reboot it goes on from what the

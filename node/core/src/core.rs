@@ -263,6 +263,11 @@ impl NodeCore {
         self.identity.as_ref().map(|identity| &identity.root)
     }
 
+    /// The key that it signs with, from `init` on.
+    pub fn sign_key(&self) -> Option<PublicKeyBytes> {
+        self.identity.as_ref().map(|identity| identity.sign_key)
+    }
+
     /// Whether a bundle was applied.
     pub const fn is_provisioned(&self) -> bool {
         self.provision.is_some()

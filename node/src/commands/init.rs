@@ -19,9 +19,11 @@ use super::{cause, fatal_failure, status};
 use crate::cli::InitArgs;
 use crate::commit::{Commit, Fatal};
 use crate::data_dir::DataDir;
+use crate::pace::Pace;
 use crate::received;
+use crate::replay::{Beginning, replay};
 use crate::signing::{self, KeyName};
-use crate::store::{JOURNAL_KIND, Store, journal_failure, replay};
+use crate::store::{JOURNAL_KIND, Store, journal_failure};
 use crate::tally::Tally;
 
 #[derive(Serialize)]
@@ -84,8 +86,9 @@ fn empty_journal(dir: &DataDir, root: &TrustRoot) -> Result<FileHome, Failure> {
         return FileHome::create(&dir.journal(), &genesis).map_err(|error| cannot_make(dir, &error));
     }
     let (home, _) = FileHome::open(&dir.journal()).map_err(|error| cannot_make(dir, &error))?;
-    let replayed = replay(home.read(Seq::FIRST).map_err(|error| journal_failure(&error))?)?;
-    if replayed.is_empty() && *home.genesis().realm() == root.realm().id.0 {
+    let beginning = Beginning { core: NodeCore::new(), at: None };
+    let core = replay(beginning, home.read(Seq::FIRST).map_err(|error| journal_failure(&error))?, &Pace::Full)?;
+    if core.sign_key().is_none() && *home.genesis().realm() == root.realm().id.0 {
         return Ok(home);
     }
     Err(exists(dir, "holds a node already"))

@@ -21,13 +21,16 @@ pub(super) fn verify(dir: &DataDir, offline: Option<&Path>, output: Output) -> R
 }
 
 fn for_people(verified: &JournalVerified) -> People {
-    let JournalVerified { seq, head, frames, unmarked_frames, torn_bytes, .. } = verified;
+    let JournalVerified { seq, head, frames, unmarked_frames, torn_bytes, snapshots, .. } = verified;
     let mut findings = vec![format!("the journal verifies: {seq} records in {frames} frames, head {head}")];
     if *unmarked_frames > 0 {
         findings.push(format!("the last {unmarked_frames} frames may never have been answered for"));
     }
     if *torn_bytes > 0 {
         findings.push(format!("an interrupted write left {torn_bytes} bytes, which the next start cuts off"));
+    }
+    if *snapshots > 0 {
+        findings.push(format!("replay comes to the state of each of {snapshots} snapshots"));
     }
     People::sentence(findings.join("\n"))
 }

@@ -66,6 +66,13 @@ pub(super) fn of_journal(dir: &DataDir) -> Result<StatusAnswer, Failure> {
     Ok(snapshot.core.status(&now, snapshot.journal, false))
 }
 
+/// How much a start replays.
+fn newest_snapshot(status: &StatusAnswer) -> String {
+    let Some(newest) = &status.journal.snapshot else { return "none yet".to_owned() };
+    let since = status.journal.seq.saturating_sub(newest.seq);
+    format!("of record {}, {since} records ago, made {}", newest.seq, newest.made_at)
+}
+
 fn for_people(status: &StatusAnswer) -> People {
     let unknown = || "unknown".to_owned();
     let clock = &status.clock;
@@ -80,6 +87,7 @@ fn for_people(status: &StatusAnswer) -> People {
         ("issuer", issuer_in_words(&status.issuer)),
         ("last bundle", status.issuer.last_sync_at.clone().unwrap_or_else(|| "none".to_owned())),
         ("journal", format!("{} records, head {}", status.journal.seq, status.journal.head)),
+        ("snapshot", newest_snapshot(status)),
         ("daemon", if status.running { "running" } else { "not running" }.to_owned()),
     ];
     People::facts(facts).and(pools::table(&status.pools))

@@ -16,4 +16,5 @@ mod returns;
 mod rig;
 mod seats;
 mod service;
+mod snapshots;
 mod vendor;

@@ -73,7 +73,7 @@ fn a_hang_up_takes_over_the_log_level_and_refuses_nonsense() {
     assert_eq!(daemon.ask(&get("/livez")).status, 200);
     end(daemon);
     // Before the first reload nothing below an error was logged.
-    assert_eq!(ids(&log.all()), ["config.reloaded", "config.refused", "daemon.draining"]);
+    assert_eq!(ids(&log.all()), ["config.reloaded", "config.refused", "daemon.draining", "snapshot.made"]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn the_log_is_one_json_object_a_line_with_an_id_and_without_names() {
         }
         assert!(!line.contains("marigold"), "{line}");
     }
-    assert_eq!(ids(&lines), ["daemon.ready", "daemon.draining"]);
+    assert_eq!(ids(&lines), ["daemon.ready", "daemon.draining", "snapshot.made"]);
 }
 
 #[test]

@@ -44,6 +44,9 @@ pub enum JournalError {
     /// There is no journal.
     #[error("there is no journal at {}", .0.display())]
     NotFound(PathBuf),
+    /// The journal does not lead through the snapshot that it was to be opened from: another state than the journal's.
+    #[error("the journal does not lead through the snapshot of record {0}")]
+    NotThrough(Seq),
     /// The frame does not continue the tail. Nothing was written.
     #[error("the frame begins with record {got}, the journal goes on with {expected} or has another chain")]
     NotNext {
@@ -82,7 +85,7 @@ impl JournalError {
             Self::Create { .. } => Code::CannotCreate,
             Self::Damaged { .. } => Code::JournalDamaged,
             Self::Frame(_) => Code::LimitExceeded,
-            Self::Genesis(_) | Self::NotNext { .. } | Self::Read { .. } => Code::Internal,
+            Self::Genesis(_) | Self::NotNext { .. } | Self::NotThrough(_) | Self::Read { .. } => Code::Internal,
             Self::NotFound(_) => Code::NotInitialised,
             Self::Poisoned | Self::Write { .. } => Code::StoreFailed,
         }
@@ -101,6 +104,7 @@ impl JournalError {
             Self::Frame(_) | Self::Genesis(_) | Self::NotNext { .. } => {
                 "this is a fault of the program: report it"
             }
+            Self::NotThrough(_) => "remove the snapshot: the journal says all that it says",
             Self::NotFound(_) => "make one with `init`; if there was one, do not: find out where it went",
             Self::Poisoned | Self::Write { .. } => {
                 "check the disk and its free space, then start the program again"

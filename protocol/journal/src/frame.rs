@@ -334,6 +334,25 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
+/// What a frame says of its place, unchecked: enough to step over it.
+#[cfg(feature = "file")]
+pub(crate) struct FrameHead {
+    /// What it continues.
+    pub(crate) continues: Tail,
+    /// How many bytes it has.
+    pub(crate) frame_bytes: usize,
+}
+
+#[cfg(feature = "file")]
+impl FrameHead {
+    /// Reads the header that `bytes` begin with, if there is one.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let frame_bytes = declared_bytes(bytes).filter(|_| bytes.starts_with(&MAGIC))?;
+        let continues = Tail { next_seq: Seq(u64_at(bytes, 8)), chain: Chain(array_at(bytes, PREV_AT)) };
+        Some(Self { continues, frame_bytes })
+    }
+}
+
 /// How many bytes the header claims for its frame, if it is there and claims an allowed number.
 pub(crate) fn declared_bytes(bytes: &[u8]) -> Option<usize> {
     if bytes.len() < HEADER_BYTES {

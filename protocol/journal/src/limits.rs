@@ -21,5 +21,9 @@ pub const SECTOR_BYTES: usize = 512;
 
 /// Bytes of frames between two entries of the index that is kept in memory.
 pub const INDEX_STRIDE_BYTES: usize = 16 * 1024;
+/// Snapshots that are kept.
+pub const SNAPSHOTS_KEPT: usize = 3;
+/// Bytes of a snapshot that are written at once, and synced: so that no commit waits behind more.
+pub const SNAPSHOT_WRITE_BYTES: usize = 1024 * 1024;
 /// The longest time between two syncs of the MARK while frames are appended.
 pub const MARK_SYNC_MS: i64 = 60_000;

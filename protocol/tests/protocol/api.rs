@@ -263,7 +263,7 @@ fn pools_and_status() {
         },
         issuer: IssuerContact { url: None, reachable: None, code: None, last_sync_at: None },
         pools: vec![pool_status()],
-        journal: JournalStatus { seq: 9, head: Digest([0; 32]) },
+        journal: JournalStatus { seq: 9, head: Digest([0; 32]), snapshot: None },
         running: true,
     };
     let document = json!({

@@ -224,7 +224,7 @@ impl Rig {
     }
 
     pub(crate) fn status(&self) -> StatusAnswer {
-        let journal = JournalStatus { seq: 0, head: Digest([0; 32]) };
+        let journal = JournalStatus { seq: 0, head: Digest([0; 32]), snapshot: None };
         self.core.status(&self.now, journal, true)
     }
 

@@ -32,6 +32,8 @@ pub trait Directory: Clone + Send + 'static {
     fn create(&self, name: &str) -> io::Result<Self::File>;
     /// Opens a file to read and, if asked, to overwrite it.
     fn open(&self, name: &str, access: Access) -> io::Result<Self::File>;
+    /// Takes a file away; one that is not there is no error.
+    fn remove(&self, name: &str) -> io::Result<()>;
     /// Gives a file another name, in one step.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes the names durable.
@@ -128,10 +130,7 @@ impl Directory for OsDirectory {
     }
 
     fn create(&self, name: &str) -> io::Result<File> {
-        match unlinkat(self.descriptor.as_fd(), name, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(errno.into()),
-        }
+        self.remove(name)?;
         self.open_at(name, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL)
     }
 
@@ -143,6 +142,13 @@ impl Directory for OsDirectory {
                 Access::Write => OFlag::O_RDWR,
             },
         )
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match unlinkat(self.descriptor.as_fd(), name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -3,13 +3,14 @@
 //! Two slots at 0 and 4096, each `next_seq u64 | chain[32] | crc32c u32`, written in turn after every commit and
 //! before its replies. A journal that does not lead through what its MARK says has lost acknowledged records.
 
-use std::io;
+use std::{fmt, io};
 
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::{BootId, Stamp};
 
 use super::directory::{Access, Directory, DirectoryFile};
-use crate::chain::{Chain, Tail};
+use super::snapshot;
+use crate::chain::{Chain, Genesis, Tail};
 use crate::error::JournalError;
 use crate::limits;
 
@@ -28,10 +29,34 @@ pub(super) fn create<D: Directory>(directory: &D, tail: Tail) -> Result<(), Jour
     write().map_err(JournalError::create(NAME))
 }
 
-/// What the good slots of a MARK demand of a journal: that it leads through each of these ends.
+/// What lies beside a journal and demands something of it: the good slots of its MARK, that it leads through each of
+/// these ends; its snapshots, that it goes as far, since each was durable there when it was made.
 #[derive(Clone, Debug)]
 pub(super) struct Demand {
     slots: [Slot; 2],
+    /// The `next_seq` of the newest snapshot, as long as the walk has not come so far.
+    snapshot: Option<Seq>,
+}
+
+/// What a journal should have led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmet {
+    Mark(Tail),
+    Snapshot(Seq),
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mark(tail) => {
+                let durable = tail.next_seq.previous();
+                write!(f, "it does not lead through its MARK, which vouches for record {durable}")
+            }
+            Self::Snapshot(next_seq) => {
+                write!(f, "it ends before record {}, of which there is a snapshot", next_seq.previous())
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,24 +71,29 @@ enum Slot {
 
 impl Demand {
     /// Reads the MARK. Two bad slots, or none at all, are a MARK that no journal satisfies.
-    pub(super) fn read<D: Directory>(directory: &D) -> Result<Self, JournalError> {
-        let file = match directory.open(NAME, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(JournalError::damaged(Seq::FIRST, "MARK is missing"));
-            }
-            Err(error) => return Err(JournalError::read(NAME)(error)),
-        };
-        let slots = SLOTS_AT.map(|at| read_slot(&file, at));
-        let slots = [slots[0].as_ref(), slots[1].as_ref()].map(|slot| slot.ok().copied().flatten());
-        if slots == [None, None] {
-            return Err(JournalError::damaged(Seq::FIRST, "both slots of MARK are bad"));
-        }
-        Ok(Self { slots: slots.map(|slot| slot.map_or(Slot::Bad, Slot::Awaited)) })
+    pub(super) fn read<D: Directory>(directory: &D, genesis: &Genesis) -> Result<Self, JournalError> {
+        // Before the MARK: beside a writer that one is further then.
+        let snapshot = snapshot::newest(directory, genesis)?;
+        let slots = read_slots(directory)?;
+        Ok(Self { slots: slots.map(|slot| slot.map_or(Slot::Bad, Slot::Awaited)), snapshot })
+    }
+
+    /// The walk begins at `tail`, the start of a segment. What the MARK says of earlier ends, also of earlier frames
+    /// without records, the snapshot stands for that the walk begins before.
+    pub(super) fn skip_to(&mut self, tail: Tail) {
+        let mut earlier: Vec<Tail> = self.slots.iter().filter_map(|slot| slot.awaited()).collect();
+        earlier.retain(|end| end.next_seq <= tail.next_seq && *end != tail);
+        earlier.sort_by_key(|end| end.next_seq);
+        earlier.into_iter().for_each(|end| self.pass_slots(end));
     }
 
     /// The walk over the journal has come to `tail`.
     pub(super) fn pass(&mut self, tail: Tail) {
+        self.snapshot = self.snapshot.filter(|next_seq| tail.next_seq < *next_seq);
+        self.pass_slots(tail);
+    }
+
+    fn pass_slots(&mut self, tail: Tail) {
         let order = u8::from(self.slots.iter().any(|slot| matches!(slot, Slot::Met(_))));
         for slot in &mut self.slots {
             if *slot == Slot::Awaited(tail) {
@@ -77,12 +107,10 @@ impl Demand {
         self.unmet().is_none()
     }
 
-    /// An end that the walk has not come to.
-    pub(super) fn unmet(&self) -> Option<Tail> {
-        self.slots.iter().find_map(|slot| match slot {
-            Slot::Awaited(tail) => Some(*tail),
-            Slot::Bad | Slot::Met(_) => None,
-        })
+    /// What the walk has not come to.
+    pub(super) fn unmet(&self) -> Option<Unmet> {
+        let marked = self.slots.iter().find_map(|slot| slot.awaited());
+        marked.map(Unmet::Mark).or(self.snapshot.map(Unmet::Snapshot))
     }
 
     /// The slot to be written next: a bad one, else the older one.
@@ -94,6 +122,39 @@ impl Demand {
             [Slot::Awaited(_), _] | [_, Slot::Awaited(_)] => {
                 unreachable!("only a met demand is followed by writes")
             }
+        }
+    }
+}
+
+/// The newest good slot.
+pub(super) fn newest<D: Directory>(directory: &D) -> Result<Tail, JournalError> {
+    let slots = read_slots(directory)?;
+    let newest = slots.into_iter().flatten().max_by_key(|tail| tail.next_seq);
+    Ok(newest.expect("a MARK without a good slot is an error"))
+}
+
+/// The good slots, of which there is one at least.
+fn read_slots<D: Directory>(directory: &D) -> Result<[Option<Tail>; 2], JournalError> {
+    let file = match directory.open(NAME, Access::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(JournalError::damaged(Seq::FIRST, "MARK is missing"));
+        }
+        Err(error) => return Err(JournalError::read(NAME)(error)),
+    };
+    // A slot that cannot be read is no worse than one that was torn: the other one decides.
+    let slots = SLOTS_AT.map(|at| read_slot(&file, at).ok().flatten());
+    if slots == [None, None] {
+        return Err(JournalError::damaged(Seq::FIRST, "both slots of MARK are bad"));
+    }
+    Ok(slots)
+}
+
+impl Slot {
+    const fn awaited(self) -> Option<Tail> {
+        match self {
+            Self::Awaited(tail) => Some(tail),
+            Self::Bad | Self::Met(_) => None,
         }
     }
 }
@@ -146,7 +207,6 @@ fn encode(tail: Tail) -> [u8; SLOT_BYTES] {
     bytes
 }
 
-/// A slot that cannot be read is no worse than one that was torn: the other one decides.
 fn read_slot<F: DirectoryFile>(file: &F, at: u64) -> io::Result<Option<Tail>> {
     let mut bytes = [0; SLOT_BYTES];
     file.read_at(&mut bytes, at)?;

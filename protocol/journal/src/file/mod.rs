@@ -6,6 +6,8 @@
 //! MARK                 how far the journal was durable when last somebody was told so
 //! NEXT                 the next segment while it is prepared
 //! <first seq>.seg      frames, then zeros
+//! <next seq>.snap      what the records before that one come to, as the program above wrote it down
+//! SNAPSHOT             the next of these while it is written
 //! ```
 //!
 //! Segments are written with zeros and synced before use and never used twice, so a commit changes no metadata and
@@ -17,6 +19,7 @@ mod mark;
 mod next_segment;
 mod read_only;
 mod segment;
+pub mod snapshot;
 mod stored;
 mod survey;
 mod torn;
@@ -43,7 +46,7 @@ use crate::home::{Frames, Home};
 pub use self::next_segment::NextSegment;
 #[doc(hidden)]
 pub use self::read_only::verify_in;
-pub use self::read_only::{ReadOnly, Verified, verify};
+pub use self::read_only::{ReadOnly, Verified, durable_tail, verify};
 pub use self::survey::{Extent, Torn};
 
 const LOCK: &str = "LOCK";
@@ -70,7 +73,7 @@ enum Health {
 /// What opening a journal found and did, to be logged and audited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// Frames that are there.
+    /// Frames that were walked over: all, or those from the segment on that holds the start.
     pub frames: u64,
     /// Those of them that the MARK did not vouch for: written, perhaps never answered. They are durable now.
     pub unmarked_frames: u64,
@@ -93,7 +96,13 @@ impl FileHome {
 
     /// Opens the journal at `path`, which nobody else may have open, and makes it fit for writing.
     pub fn open(path: &Path) -> Result<(Self, Opened), JournalError> {
-        Self::open_in(open_directory(path)?)
+        Self::open_from(path, None)
+    }
+
+    /// The same from the place of a snapshot on, if there is one: segments before it are not looked at. If the journal does not lead
+    /// through that place, it is [`JournalError::NotThrough`], and nothing was changed.
+    pub fn open_from(path: &Path, start: Option<Tail>) -> Result<(Self, Opened), JournalError> {
+        Self::open_in(open_directory(path)?, start)
     }
 }
 
@@ -121,19 +130,23 @@ impl<D: Directory> FileHome<D> {
             staged.publish()
         };
         publish().map_err(JournalError::create("the directory"))?;
-        Self::open_locked(staged, lock).map(|(home, _)| home)
+        Self::open_locked(staged, lock, None).map(|(home, _)| home)
     }
 
     #[doc(hidden)]
-    pub fn open_in(directory: D) -> Result<(Self, Opened), JournalError> {
+    pub fn open_in(directory: D, start: Option<Tail>) -> Result<(Self, Opened), JournalError> {
         let lock = lock(&directory)?;
-        Self::open_locked(directory, lock)
+        Self::open_locked(directory, lock, start)
     }
 
-    fn open_locked(directory: D, lock: D::Lock) -> Result<(Self, Opened), JournalError> {
+    fn open_locked(
+        directory: D,
+        lock: D::Lock,
+        start: Option<Tail>,
+    ) -> Result<(Self, Opened), JournalError> {
         let genesis = genesis::read(&directory)?;
-        let demand = Demand::read(&directory)?;
-        let survey = Survey::make(directory.clone(), &genesis, demand, Extent::Everything)?;
+        let demand = Demand::read(&directory, &genesis)?;
+        let survey = Survey::make(directory.clone(), &genesis, demand, Extent::Everything, start)?;
         // A crash may have come between the renaming of a segment and the sync of its name.
         directory.sync().map_err(JournalError::write("the directory"))?;
         let current = make_durable(&survey)?;
@@ -171,6 +184,11 @@ impl<D: Directory> FileHome<D> {
         self.check_sound()?;
         let outcome = self.mark.sync();
         self.poison_if_failed(outcome)
+    }
+
+    /// Where snapshots are written beside this journal.
+    pub const fn directory(&self) -> &D {
+        self.stored.directory()
     }
 
     /// Ends the use of the journal in good order.

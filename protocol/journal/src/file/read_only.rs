@@ -5,7 +5,7 @@ use std::path::Path;
 use leasehold_protocol::seq::Seq;
 
 use super::directory::{Directory, OsDirectory};
-use super::mark::Demand;
+use super::mark::{self, Demand};
 use super::stored::Stored;
 use super::survey::{Extent, Survey, Torn};
 use super::{genesis, open_directory};
@@ -23,14 +23,20 @@ pub struct ReadOnly<D: Directory = OsDirectory> {
 impl ReadOnly {
     /// Opens the journal at `path` to read.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        Self::open_in(open_directory(path)?)
+        Self::open_from(path, None)
+    }
+
+    /// The same from the place of a snapshot on, if there is one: segments before it are not looked at. If the journal does not lead
+    /// through that place, it is [`JournalError::NotThrough`].
+    pub fn open_from(path: &Path, start: Option<Tail>) -> Result<Self, JournalError> {
+        Self::open_in(open_directory(path)?, start)
     }
 }
 
 impl<D: Directory> ReadOnly<D> {
     #[doc(hidden)]
-    pub fn open_in(directory: D) -> Result<Self, JournalError> {
-        let (genesis, survey) = survey(directory, Extent::Durable)?;
+    pub fn open_in(directory: D, start: Option<Tail>) -> Result<Self, JournalError> {
+        let (genesis, survey) = survey(directory, Extent::Durable, start)?;
         Ok(Self { genesis, stored: survey.stored })
     }
 
@@ -77,7 +83,7 @@ pub fn verify(path: &Path, extent: Extent) -> Result<Verified, JournalError> {
 
 #[doc(hidden)]
 pub fn verify_in<D: Directory>(directory: D, extent: Extent) -> Result<Verified, JournalError> {
-    let (genesis, survey) = survey(directory, extent)?;
+    let (genesis, survey) = survey(directory, extent, None)?;
     Ok(Verified {
         genesis,
         frames: survey.frames,
@@ -87,10 +93,19 @@ pub fn verify_in<D: Directory>(directory: D, extent: Extent) -> Result<Verified,
     })
 }
 
-fn survey<D: Directory>(directory: D, extent: Extent) -> Result<(Genesis, Survey<D>), JournalError> {
+/// How far the MARK of the journal at `path` vouches for it now, by its newest good slot.
+pub fn durable_tail(path: &Path) -> Result<Tail, JournalError> {
+    mark::newest(&open_directory(path)?)
+}
+
+fn survey<D: Directory>(
+    directory: D,
+    extent: Extent,
+    start: Option<Tail>,
+) -> Result<(Genesis, Survey<D>), JournalError> {
     let genesis = genesis::read(&directory)?;
     // Beside a writer both slots can be caught half written, though hardly twice.
-    let demand = Demand::read(&directory).or_else(|_| Demand::read(&directory))?;
-    let survey = Survey::make(directory, &genesis, demand, extent)?;
+    let demand = Demand::read(&directory, &genesis).or_else(|_| Demand::read(&directory, &genesis))?;
+    let survey = Survey::make(directory, &genesis, demand, extent, start)?;
     Ok((genesis, survey))
 }

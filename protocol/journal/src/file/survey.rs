@@ -7,9 +7,9 @@ use super::mark::Demand;
 use super::segment::{SegmentName, Step, Walk, holds_frame};
 use super::stored::Stored;
 use super::torn::torn_bytes;
-use crate::chain::Genesis;
+use crate::chain::{Genesis, Tail};
 use crate::error::JournalError;
-use crate::frame::BadFrame;
+use crate::frame::{BadFrame, CheckedFrame};
 
 /// How far to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Torn {
 pub(super) struct Survey<D> {
     pub(super) stored: Stored<D>,
     pub(super) demand: Demand,
+    /// Where the caller begins, as long as the walk was not there.
+    start: Option<Tail>,
     pub(super) frames: u64,
     /// Good frames above the MARK; all of them are in the last segment, because the MARK is synced before each one.
     pub(super) unmarked_frames: u64,
@@ -46,34 +48,50 @@ pub(super) struct Survey<D> {
 }
 
 impl<D: Directory> Survey<D> {
-    /// Walks over the journal in `directory`, which must satisfy `demand`.
+    /// Walks over the journal in `directory`, which must satisfy `demand`. With a `start` the segments before it are not
+    /// looked at: it stands for them.
     pub(super) fn make(
         directory: D,
         genesis: &Genesis,
         demand: Demand,
         extent: Extent,
+        start: Option<Tail>,
     ) -> Result<Self, JournalError> {
         let names = segment_names(&directory)?;
         let stored = Stored::new(directory, genesis.tail());
-        let mut survey = Self { stored, demand, frames: 0, unmarked_frames: 0, unmarked_from: 0, torn: None };
-        survey.demand.pass(genesis.tail());
-        for (at, &name) in names.iter().enumerate() {
-            if at > 0 && survey.is_far_enough(extent) {
+        let mut survey =
+            Self { stored, demand, start, frames: 0, unmarked_frames: 0, unmarked_from: 0, torn: None };
+        let first = start.map_or(0, |start| segment_before(&names, start));
+        if first > 0 {
+            survey.skip_to(&names[..=first], genesis)?;
+        }
+        survey.pass(survey.stored.tail());
+        for (at, &name) in names.iter().enumerate().skip(first) {
+            if at > first && survey.is_far_enough(extent) {
                 break;
             }
             let position = if at + 1 == names.len() { Position::Last } else { Position::Inner };
             survey.walk_segment(name, position, genesis, extent)?;
         }
-        match survey.demand.unmet() {
+        match (survey.demand.unmet(), survey.start) {
             _ if names.is_empty() => Err(survey.damaged("there is no segment")),
-            Some(marked) => {
-                let durable = marked.next_seq.previous();
-                Err(survey.damaged(format!(
-                    "it does not lead through its MARK, which vouches for record {durable}"
-                )))
-            }
-            None => Ok(survey),
+            (Some(unmet), _) => Err(survey.damaged(unmet.to_string())),
+            (None, Some(start)) => Err(JournalError::NotThrough(start.next_seq.previous())),
+            (None, None) => Ok(survey),
         }
+    }
+
+    /// Begins at the last of these segments, which goes on from what its first frame says.
+    fn skip_to(&mut self, names: &[SegmentName], genesis: &Genesis) -> Result<(), JournalError> {
+        let (&name, earlier) = names.split_last().expect("there is a segment to begin at");
+        let bytes = self.load(name, genesis)?;
+        let continues = CheckedFrame::read(&bytes).map(|frame| frame.continues());
+        let Some(tail) = continues.ok().filter(|tail| tail.next_seq == name.first_seq) else {
+            return Err(JournalError::damaged(name.first_seq, format!("segment {name} does not begin with its frame")));
+        };
+        self.stored.skip_to(earlier, tail);
+        self.demand.skip_to(tail);
+        Ok(())
     }
 
     fn walk_segment(
@@ -84,8 +102,8 @@ impl<D: Directory> Survey<D> {
         extent: Extent,
     ) -> Result<(), JournalError> {
         let tail = self.stored.tail();
-        let expected =
-            self.stored.last_segment().map_or(SegmentName::FIRST, |last| last.followed_by(tail.next_seq));
+        let expected = self.stored.last_segment().map(|last| last.followed_by(tail.next_seq));
+        let expected = expected.unwrap_or(SegmentName::FIRST);
         if name != expected {
             return Err(self.damaged(format!("segment {expected} is missing")));
         }
@@ -107,7 +125,7 @@ impl<D: Directory> Survey<D> {
     fn pass_frame(&mut self, bytes: usize, walk: &Walk<'_>) {
         let unmarked = self.demand.is_met();
         self.stored.add_frame(bytes, walk.tail());
-        self.demand.pass(walk.tail());
+        self.pass(walk.tail());
         self.frames += 1;
         if unmarked {
             self.unmarked_frames += 1;
@@ -136,6 +154,11 @@ impl<D: Directory> Survey<D> {
         Ok(())
     }
 
+    fn pass(&mut self, tail: Tail) {
+        self.demand.pass(tail);
+        self.start = self.start.filter(|start| *start != tail);
+    }
+
     fn load(&self, name: SegmentName, genesis: &Genesis) -> Result<Vec<u8>, JournalError> {
         let name = name.to_string();
         let file = self.stored.directory().open(&name, Access::Read).map_err(JournalError::read(&name))?;
@@ -151,7 +174,7 @@ impl<D: Directory> Survey<D> {
     }
 
     fn is_far_enough(&self, extent: Extent) -> bool {
-        extent == Extent::Durable && self.demand.is_met()
+        extent == Extent::Durable && self.demand.is_met() && self.start.is_none()
     }
 
     fn damaged(&self, detail: impl Into<String>) -> JournalError {
@@ -164,6 +187,11 @@ enum Position {
     /// Another segment follows; it was begun only when everything in this one was durable.
     Inner,
     Last,
+}
+
+/// The last segment that begins before `start`: the walk comes to that place from there.
+fn segment_before(names: &[SegmentName], start: Tail) -> usize {
+    names.partition_point(|name| name.first_seq < start.next_seq).saturating_sub(1)
 }
 
 fn segment_names<D: Directory>(directory: &D) -> Result<Vec<SegmentName>, JournalError> {

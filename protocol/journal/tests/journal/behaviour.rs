@@ -44,7 +44,7 @@ fn reading_begins_with_the_frame_that_holds_the_record() {
         home.commit(draft).unwrap();
     }
     let all = frames(&home);
-    let reader = ReadOnly::open_in(disk).unwrap();
+    let reader = ReadOnly::open_in(disk, None).unwrap();
     for from in 0..=home.durable_seq().0 + 2 {
         let from = Seq(from);
         let wanted: Vec<_> = all
@@ -186,12 +186,12 @@ fn two_cannot_have_it_open_but_others_can_look() {
     let disk = Disk::default();
     let mut home = journal_of(&disk, &[10, 10]);
     assert!(matches!(open(&disk), Err(JournalError::Busy(_))));
-    let reader = ReadOnly::open_in(disk.clone()).unwrap();
+    let reader = ReadOnly::open_in(disk.clone(), None).unwrap();
     assert_eq!(reader.tail(), home.tail());
     let draft = draft(&home, &[10]);
     home.commit(draft).unwrap();
     assert_eq!(reader.tail().next_seq, Seq(3), "what comes later is not looked at");
-    assert_eq!(ReadOnly::open_in(disk.clone()).unwrap().tail(), home.tail());
+    assert_eq!(ReadOnly::open_in(disk.clone(), None).unwrap().tail(), home.tail());
     drop(home);
     open(&disk).unwrap();
 }
@@ -206,7 +206,7 @@ fn a_reader_stops_at_the_mark_whatever_lies_behind() {
     let end: usize = frames(&home).iter().map(|frame| frame.encode().unwrap().bytes.len()).sum();
     for written in 0..=unfinished.len() {
         disk.edit(&segment, |content| content[end..end + written].copy_from_slice(&unfinished[..written]));
-        let reader = ReadOnly::open_in(disk.clone()).unwrap();
+        let reader = ReadOnly::open_in(disk.clone(), None).unwrap();
         assert_eq!(reader.tail(), tail);
         assert_eq!(reader.read(Seq::NONE).count(), 2);
     }

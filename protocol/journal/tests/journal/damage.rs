@@ -23,7 +23,7 @@ fn check_damaged(disk: &Disk, what: &str) -> Seq {
     let Err(JournalError::Damaged { seq, detail }) = open(disk).map(|_| ()) else {
         panic!("{what}: opened");
     };
-    assert!(matches!(ReadOnly::open_in(disk.clone()), Err(JournalError::Damaged { .. })), "{what}: {detail}");
+    assert!(matches!(ReadOnly::open_in(disk.clone(), None), Err(JournalError::Damaged { .. })), "{what}: {detail}");
     seq
 }
 
@@ -81,7 +81,7 @@ fn missing_and_shortened_files_are_damage() {
     let disk = journal();
     for name in disk.named(".seg").iter().map(String::as_str).chain(["GENESIS", "MARK"]) {
         let missing = disk.copy();
-        missing.remove(name);
+        missing.lose(name);
         check_damaged(&missing, &format!("{name} missing"));
         // GENESIS is short, and a slot of MARK may be lost.
         let cuts: &[usize] = match name {
@@ -97,7 +97,7 @@ fn missing_and_shortened_files_are_damage() {
     }
     let empty = Disk::default();
     journal_of(&empty, &[]).close().unwrap();
-    empty.remove(&empty.named(".seg")[0]);
+    empty.lose(&empty.named(".seg")[0]);
     check_damaged(&empty, "the only segment missing");
 }
 
@@ -128,7 +128,7 @@ fn files_of_another_journal_or_place_are_damage() {
     exchanged.place(&names[1], disk.content(&names[0]));
     check_damaged(&exchanged, "two segments exchanged");
     let renamed = disk.copy();
-    renamed.remove(&names[2]);
+    renamed.lose(&names[2]);
     renamed.place("00000000000000000099.seg", disk.content(&names[2]));
     check_damaged(&renamed, "a segment renamed");
 }

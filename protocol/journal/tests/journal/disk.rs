@@ -45,6 +45,7 @@ struct Content {
 pub(crate) enum Op {
     Create,
     Publish,
+    Remove,
     Rename,
     Sync,
     SyncNames,
@@ -154,7 +155,7 @@ impl Disk {
     }
 
     /// Takes a file away behind everybody's back.
-    pub(crate) fn remove(&self, name: &str) {
+    pub(crate) fn lose(&self, name: &str) {
         let mut state = self.state();
         state.names.remove(name).unwrap();
         state.durable_names = state.names.clone();
@@ -222,6 +223,15 @@ impl Directory for Disk {
     fn open(&self, name: &str, _access: Access) -> io::Result<DiskFile> {
         let file = *self.state().names.get(name).ok_or(io::ErrorKind::NotFound)?;
         Ok(DiskFile { disk: self.clone(), file, name: name.to_owned() })
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin(Op::Remove, name)?;
+        state.change_names(|names| {
+            names.remove(name);
+        });
+        Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -99,7 +99,7 @@ fn a_next_segment_that_cannot_be_made_is_an_alarm_and_not_the_end() {
         // The disk is still full: it can be opened and looked at, and the alarm is there again.
         let (mut home, _) = open(&disk).unwrap();
         assert!(matches!(home.next_segment(), NextSegment::Failed { .. }));
-        assert_eq!(ReadOnly::open_in(disk.clone()).unwrap().tail().next_seq, Seq(4));
+        assert_eq!(ReadOnly::open_in(disk.clone(), None).unwrap().tail().next_seq, Seq(4));
         disk.heal();
         home.retry_next_segment();
         assert_eq!(home.next_segment(), NextSegment::Ready);

@@ -10,4 +10,5 @@ mod kill;
 mod power;
 mod real;
 mod rig;
+mod snapshots;
 mod torn;

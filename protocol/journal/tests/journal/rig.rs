@@ -53,7 +53,7 @@ pub(crate) fn journal_of(disk: &Disk, sizes: &[usize]) -> FileHome<Disk> {
 }
 
 pub(crate) fn open(disk: &Disk) -> Result<(FileHome<Disk>, Opened), JournalError> {
-    FileHome::open_in(disk.clone())
+    FileHome::open_in(disk.clone(), None)
 }
 
 pub(crate) fn frames(home: &impl Home) -> Vec<Frame> {
