@@ -80,7 +80,12 @@ mod tests {
             worked += watch.elapsed();
             pace.breathe().unwrap();
         }
-        assert!(whole.elapsed() >= worked * limits::BACKGROUND_RESTS, "{:?} of {:?}", worked, whole.elapsed());
+        assert!(
+            whole.elapsed() >= worked * limits::BACKGROUND_RESTS,
+            "{:?} of {:?}",
+            worked,
+            whole.elapsed()
+        );
         drop(stop);
         assert_eq!(pace.wait(Duration::from_hours(1)), Err(Stopped));
         assert_eq!(Pace::Full.breathe(), Ok(()));

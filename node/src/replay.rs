@@ -96,10 +96,7 @@ pub(crate) fn apply(core: &mut NodeCore, frame: &Frame) -> Result<(), Failure> {
 }
 
 /// Frames without records before that place have its seq, too: they are in it already.
-fn after(
-    at: Option<Tail>,
-    frames: Frames<'_>,
-) -> impl Iterator<Item = Result<Frame, JournalError>> {
+fn after(at: Option<Tail>, frames: Frames<'_>) -> impl Iterator<Item = Result<Frame, JournalError>> {
     frames.skip_while(move |frame| {
         let continues = |frame: &Frame| at.is_none_or(|at| frame.prev == at.chain);
         frame.as_ref().is_ok_and(|frame| !continues(frame))
@@ -107,12 +104,7 @@ fn after(
 }
 
 /// The core of one snapshot.
-fn restore(
-    path: &Path,
-    name: &str,
-    head: &SnapshotHead,
-    pace: &Pace,
-) -> Result<NodeCore, Unusable> {
+fn restore(path: &Path, name: &str, head: &SnapshotHead, pace: &Pace) -> Result<NodeCore, Unusable> {
     let parts = SnapshotReader::open(path, name)?;
     let core = NodeCore::restore(parts.map(|part| {
         pace.breathe()?;

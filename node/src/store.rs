@@ -88,8 +88,7 @@ impl Store {
 pub(crate) fn look(dir: &DataDir) -> Result<Seen, Failure> {
     require_journal(dir)?;
     let path = dir.journal();
-    let (journal, beginning) =
-        open_newest(&path, |start| ReadOnly::open_from(&path, start), &Pace::Full)?;
+    let (journal, beginning) = open_newest(&path, |start| ReadOnly::open_from(&path, start), &Pace::Full)?;
     check_genesis(journal.genesis())?;
     let frames = journal.read(beginning.core.next_seq());
     let core = replay(beginning, frames, &Pace::Full)?;

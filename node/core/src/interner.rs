@@ -17,14 +17,12 @@ impl<T: Ord> Interner<T> {
         Self { next: 0, by_value: BTreeMap::new(), by_index: BTreeMap::new() }
     }
 
-    /// With these values, in their order, and who names them: `named` has each number once for each who does.
+    /// With these values, and who names them: `named` has each number once for each who does.
     pub(crate) fn restored(
         next: u32,
-        values: impl IntoIterator<Item = (T, u32)>,
+        by_value: BTreeMap<Arc<T>, u32>,
         named: impl IntoIterator<Item = u32>,
     ) -> Self {
-        let values = values.into_iter().map(|(value, index)| (Arc::new(value), index));
-        let by_value: BTreeMap<Arc<T>, u32> = values.collect();
         let mut named: Vec<u32> = named.into_iter().collect();
         named.sort_unstable();
         let mut rest = named.as_slice();

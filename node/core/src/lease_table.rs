@@ -36,6 +36,10 @@ impl LeaseTable {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.leases.len()
+    }
+
     /// All of them, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Lease> {
         self.by_grant.values().filter_map(|&handle| self.at(handle))
@@ -84,9 +88,8 @@ impl LeaseTable {
 }
 
 /// All leases at once, which is much faster than one after the other: each index is sorted, then built.
-impl FromIterator<Lease> for LeaseTable {
-    fn from_iter<I: IntoIterator<Item = Lease>>(leases: I) -> Self {
-        let leases: Slab<Lease> = leases.into_iter().enumerate().collect();
+impl From<Slab<Lease>> for LeaseTable {
+    fn from(leases: Slab<Lease>) -> Self {
         let handles = || leases.iter().map(|(at, lease)| (handle(at), lease));
         Self {
             by_grant: handles().map(|(handle, lease)| (lease.grant, handle)).collect(),

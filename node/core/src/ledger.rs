@@ -1,6 +1,7 @@
 //! The table of leases with its indexes: who holds what, which slots are free, which keys were used.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::seq::Seq;
@@ -95,13 +96,13 @@ impl Ledger {
     /// order of their ends; all else follows from these.
     pub(crate) fn restored(
         mut pools: BTreeMap<PoolIndex, PoolLedger>,
-        principals: (u32, Vec<(Principal, u32)>),
+        principals: (u32, BTreeMap<Arc<Principal>, u32>),
         ended: Vec<(Seq, Ended)>,
-        leases: Vec<Lease>,
+        leases: LeaseTable,
     ) -> Self {
         let mut ledger = Self::new();
         let mut of_pools: BTreeMap<PoolIndex, Vec<&Lease>> = BTreeMap::new();
-        for lease in &leases {
+        for lease in leases.iter() {
             of_pools.entry(lease.pool).or_default().push(lease);
             ledger.enter_row(lease.row);
         }
@@ -113,7 +114,7 @@ impl Ledger {
         }
         let named = leases.iter().map(|lease| lease.principal);
         ledger.principals = Interner::restored(principals.0, principals.1, named);
-        (ledger.pools, ledger.leases) = (pools, leases.into_iter().collect());
+        (ledger.pools, ledger.leases) = (pools, leases);
         ledger
     }
 
@@ -144,6 +145,10 @@ impl Ledger {
 
     pub(crate) fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.leases.iter()
+    }
+
+    pub(crate) fn lease_count(&self) -> usize {
+        self.leases.len()
     }
 
     pub(crate) fn get(&self, grant: Seq) -> Option<&Lease> {

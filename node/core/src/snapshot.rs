@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::iter;
+use std::sync::Arc;
 
 use leasehold_protocol::artefact::Kind;
 use leasehold_protocol::bytes::{Bytes, SpkiDigest};
@@ -19,6 +20,7 @@ use leasehold_protocol::trust_root::{RootError, TrustRoot};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use slab::Slab;
 
 use crate::clock::Clock;
 use crate::contact::NamedIssuer;
@@ -26,6 +28,7 @@ use crate::core::{Identity, NodeCore};
 use crate::denial::RecentDenials;
 use crate::interner::Interner;
 use crate::lease::Lease;
+use crate::lease_table::LeaseTable;
 use crate::ledger::{Ledger, PoolLedger};
 use crate::limits;
 use crate::provision::PoolIndex;
@@ -80,19 +83,21 @@ impl NodeCore {
 
     /// The core of a snapshot. Every artefact is verified again, from the first trust root on. The parts come from
     /// somewhere that may fail with an `E` of its own.
-    pub fn restore<E: From<RestoreError>>(parts: impl IntoIterator<Item = Result<Vec<u8>, E>>) -> Result<Self, E> {
+    pub fn restore<E: From<RestoreError>>(
+        parts: impl IntoIterator<Item = Result<Vec<u8>, E>>,
+    ) -> Result<Self, E> {
         let mut parts = Parts(parts.into_iter());
         let head: Head<'_> = parts.one()?;
-        let (holders, features) = (parts.list()?, parts.list()?);
-        let principals = (head.next_principal, parts.list()?);
-        let ended = parts.list()?;
-        let leases: Vec<Lease> = parts.list()?;
+        let (holders, features) = (parts.values()?, parts.values()?);
+        let principals = (head.next_principal, parts.values()?);
+        let ended = parts.items().collect::<Result<_, _>>()?;
+        let leases = parts.leases(head.leases)?;
         parts.end()?;
-        let named = |number: fn(&Lease) -> u32| leases.iter().map(number);
         let mut core = Self::new();
+        core.ledger = Ledger::restored(head.pools.into_owned(), principals, ended, leases);
+        let named = |number: fn(&Lease) -> u32| core.ledger.leases().map(number);
         core.holders = Interner::restored(head.next_holder, holders, named(|lease| lease.holder));
         core.features = Interner::restored(head.next_features, features, named(|lease| lease.features));
-        core.ledger = Ledger::restored(head.pools.into_owned(), principals, ended, leases);
         core.next_seq = head.next_seq;
         core.clock = head.clock.into_owned();
         let lineage = head.identity.as_ref().map(Lineage::of).transpose()?;
@@ -128,6 +133,7 @@ impl NodeCore {
             next_holder: self.holders.next(),
             next_features: self.features.next(),
             next_principal: self.ledger.principals().next(),
+            leases: self.ledger.lease_count(),
         }
     }
 }
@@ -150,6 +156,8 @@ struct Head<'a> {
     next_holder: u32,
     next_features: u32,
     next_principal: u32,
+    /// How many there are.
+    leases: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -237,16 +245,33 @@ impl<E: From<RestoreError>, I: Iterator<Item = Result<Vec<u8>, E>>> Parts<I> {
         Ok(canonical::decode(&part).map_err(RestoreError::from)?)
     }
 
-    fn list<T: Serialize + DeserializeOwned>(&mut self) -> Result<Vec<T>, E> {
-        let mut list = Vec::new();
-        loop {
-            let group: Vec<T> = self.one()?;
-            let ends = group.len() < limits::SNAPSHOT_PART_ITEMS;
-            list.extend(group);
-            if ends {
-                return Ok(list);
+    /// The items of a list, one after the other: there may be a million, which nobody wants in memory twice.
+    fn items<T: Serialize + DeserializeOwned>(&mut self) -> impl Iterator<Item = Result<T, E>> {
+        let mut ended = false;
+        let groups = iter::from_fn(move || {
+            if ended {
+                return None;
             }
+            let group: Result<Vec<T>, E> = self.one();
+            ended = group.as_ref().map_or(true, |group| group.len() < limits::SNAPSHOT_PART_ITEMS);
+            Some(group)
+        });
+        groups.flat_map(|group| {
+            let (items, error) = group.map_or_else(|error| (Vec::new(), Some(error)), |items| (items, None));
+            items.into_iter().map(Ok).chain(error.map(Err))
+        })
+    }
+
+    fn values<T: Serialize + DeserializeOwned + Ord>(&mut self) -> Result<BTreeMap<Arc<T>, u32>, E> {
+        self.items().map(|item| item.map(|(value, index)| (Arc::new(value), index))).collect()
+    }
+
+    fn leases(&mut self, count: usize) -> Result<LeaseTable, E> {
+        let mut leases = Slab::with_capacity(count.min(limits::LEASES_FORESEEN));
+        for lease in self.items() {
+            leases.insert(lease?);
         }
+        Ok(leases.into())
     }
 
     fn end(mut self) -> Result<(), E> {

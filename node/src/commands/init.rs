@@ -87,7 +87,8 @@ fn empty_journal(dir: &DataDir, root: &TrustRoot) -> Result<FileHome, Failure> {
     }
     let (home, _) = FileHome::open(&dir.journal()).map_err(|error| cannot_make(dir, &error))?;
     let beginning = Beginning { core: NodeCore::new(), at: None };
-    let core = replay(beginning, home.read(Seq::FIRST).map_err(|error| journal_failure(&error))?, &Pace::Full)?;
+    let core =
+        replay(beginning, home.read(Seq::FIRST).map_err(|error| journal_failure(&error))?, &Pace::Full)?;
     if core.sign_key().is_none() && *home.genesis().realm() == root.realm().id.0 {
         return Ok(home);
     }

@@ -78,7 +78,7 @@ fn a_snapshot_that_is_not_as_it_was_written_is_told_of_and_changes_nothing() {
 #[test]
 fn what_an_interrupted_snapshot_left_is_made_anew() {
     let rig = with_snapshots();
-    fs::write(rig.data("journal").join("SNAPSHOT"), [7; 100_000]).unwrap();
+    fs::write(rig.data("journal").join("SNAPSHOT"), vec![7; 100_000]).unwrap();
     let daemon = rig.run(&[]);
     checkout(&daemon, 4);
     end(daemon);
@@ -145,9 +145,7 @@ fn leases(rig: &Rig) -> usize {
 }
 
 fn checkout(daemon: &Daemon, key: usize) -> Value {
-    let body = format!(
-        r#"{{"product":"{SKU}","key":"{key:032x}","holder":{{"user":"ann","host":"cad1"}}}}"#
-    );
+    let body = format!(r#"{{"product":"{SKU}","key":"{key:032x}","holder":{{"user":"ann","host":"cad1"}}}}"#);
     let seat = daemon.post("/v1/leases", &body).json();
     assert_eq!(seat["decision"], "allow", "{seat}");
     seat

@@ -47,7 +47,8 @@ impl Rig {
             ..ClockReading::default()
         };
         let vendor = Vendor::new(1);
-        let mut rig = Self { core: NodeCore::new(), twin: None, now, vendor, frames: Vec::new(), inputs: 0, serial: 0 };
+        let mut rig =
+            Self { core: NodeCore::new(), twin: None, now, vendor, frames: Vec::new(), inputs: 0, serial: 0 };
         let initialise = Initialise {
             cause: cause(),
             trust_root: rig.vendor.trust_root(),
@@ -92,7 +93,11 @@ impl Rig {
             if let Some(twin) = &mut self.twin {
                 let mut of_twin = Effects::default();
                 twin.handle(&self.now, &mut Entropy::new(seed), input, &mut of_twin);
-                assert_eq!(format!("{out:?}"), format!("{of_twin:?}"), "a restored core decides as one that replayed");
+                assert_eq!(
+                    format!("{out:?}"),
+                    format!("{of_twin:?}"),
+                    "a restored core decides as one that replayed"
+                );
             }
             for effect in out.0 {
                 match effect {

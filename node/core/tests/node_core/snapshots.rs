@@ -1,8 +1,8 @@
 //! A snapshot is the whole state: who begins with it goes on as if the journal had been replayed.
 
 use leasehold_node_core::limits::SNAPSHOT_PART_ITEMS;
-use leasehold_node_core::{NodeCore, Principal, ReplyTo, RestoreError};
 use leasehold_node_core::{Input, Reply};
+use leasehold_node_core::{NodeCore, Principal, ReplyTo, RestoreError};
 use leasehold_protocol::api::IdempotencyKey;
 use leasehold_protocol::canonical::CodecError;
 use leasehold_protocol::ids::LeaseId;

@@ -84,7 +84,9 @@ impl Demand {
         let mut earlier: Vec<Tail> = self.slots.iter().filter_map(|slot| slot.awaited()).collect();
         earlier.retain(|end| end.next_seq <= tail.next_seq && *end != tail);
         earlier.sort_by_key(|end| end.next_seq);
-        earlier.into_iter().for_each(|end| self.pass_slots(end));
+        for end in earlier {
+            self.pass_slots(end);
+        }
     }
 
     /// The walk over the journal has come to `tail`.

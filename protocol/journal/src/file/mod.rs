@@ -139,11 +139,7 @@ impl<D: Directory> FileHome<D> {
         Self::open_locked(directory, lock, start)
     }
 
-    fn open_locked(
-        directory: D,
-        lock: D::Lock,
-        start: Option<Tail>,
-    ) -> Result<(Self, Opened), JournalError> {
+    fn open_locked(directory: D, lock: D::Lock, start: Option<Tail>) -> Result<(Self, Opened), JournalError> {
         let genesis = genesis::read(&directory)?;
         let demand = Demand::read(&directory, &genesis)?;
         let survey = Survey::make(directory.clone(), &genesis, demand, Extent::Everything, start)?;

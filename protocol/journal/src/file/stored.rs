@@ -170,8 +170,14 @@ pub(super) struct Reading<'a, D> {
 #[derive(Clone, Copy)]
 enum Next {
     /// In a segment, at the last place of its index before `from`.
-    Find { segment: usize, from: Seq },
-    At { segment: usize, landmark: Landmark },
+    Find {
+        segment: usize,
+        from: Seq,
+    },
+    At {
+        segment: usize,
+        landmark: Landmark,
+    },
     Nowhere,
 }
 

@@ -87,7 +87,10 @@ impl<D: Directory> Survey<D> {
         let bytes = self.load(name, genesis)?;
         let continues = CheckedFrame::read(&bytes).map(|frame| frame.continues());
         let Some(tail) = continues.ok().filter(|tail| tail.next_seq == name.first_seq) else {
-            return Err(JournalError::damaged(name.first_seq, format!("segment {name} does not begin with its frame")));
+            return Err(JournalError::damaged(
+                name.first_seq,
+                format!("segment {name} does not begin with its frame"),
+            ));
         };
         self.stored.skip_to(earlier, tail);
         self.demand.skip_to(tail);

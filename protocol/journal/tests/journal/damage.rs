@@ -23,7 +23,10 @@ fn check_damaged(disk: &Disk, what: &str) -> Seq {
     let Err(JournalError::Damaged { seq, detail }) = open(disk).map(|_| ()) else {
         panic!("{what}: opened");
     };
-    assert!(matches!(ReadOnly::open_in(disk.clone(), None), Err(JournalError::Damaged { .. })), "{what}: {detail}");
+    assert!(
+        matches!(ReadOnly::open_in(disk.clone(), None), Err(JournalError::Damaged { .. })),
+        "{what}: {detail}"
+    );
     seq
 }
 

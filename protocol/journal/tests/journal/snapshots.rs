@@ -1,9 +1,7 @@
 //! Snapshots save replay, and are never more than that: whatever becomes of their files, the journal says the same.
 
 use leasehold_journal::chain::{Chain, Tail};
-use leasehold_journal::file::snapshot::{
-    BadSnapshot, SnapshotHead, SnapshotReader, SnapshotWriter, list_in,
-};
+use leasehold_journal::file::snapshot::{BadSnapshot, SnapshotHead, SnapshotReader, SnapshotWriter, list_in};
 use leasehold_journal::file::{Extent, ReadOnly, verify_in};
 use leasehold_journal::{FileHome, Frame, Home as _, JournalError, limits};
 use leasehold_protocol::seq::Seq;
@@ -160,7 +158,10 @@ fn damage_before_a_snapshot_is_found_by_verify_and_behind_it_by_everybody() {
             assert!(matches!(opened, Err(JournalError::Damaged { .. })), "{name}");
         }
         for extent in [Extent::Durable, Extent::Everything] {
-            assert!(matches!(verify_in(flipped.clone(), extent), Err(JournalError::Damaged { .. })), "{name}");
+            assert!(
+                matches!(verify_in(flipped.clone(), extent), Err(JournalError::Damaged { .. })),
+                "{name}"
+            );
         }
     }
 }
