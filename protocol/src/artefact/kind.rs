@@ -1,13 +1,12 @@
 //! Type numbers, names, sizes and signers of the artefacts.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 
 use crate::limits;
 
 /// What an envelope holds. Numbers are frozen; those missing here are reserved for later artefacts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "u16", try_from = "u16")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Kind {
     /// Keys, roles and caps of a vendor.
@@ -131,22 +130,17 @@ impl Kind {
     }
 }
 
-impl From<Kind> for u16 {
-    fn from(kind: Kind) -> Self {
-        kind.number()
+/// By its number.
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(self.number())
     }
 }
 
-/// No kind of this version has the number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no kind {0}")]
-pub struct UnknownKind(pub u16);
-
-impl TryFrom<u16> for Kind {
-    type Error = UnknownKind;
-
-    fn try_from(number: u16) -> Result<Self, UnknownKind> {
-        Self::from_number(number).ok_or(UnknownKind(number))
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u16::deserialize(deserializer)?;
+        Self::from_number(number).ok_or_else(|| de::Error::custom("no kind has this number"))
     }
 }
 

@@ -116,7 +116,7 @@ fn a_journal_opens_from_every_place_as_from_its_beginning() {
         assert_eq!(after(rest, tail), after(frames(&whole), tail), "{tail:?}");
         // What was not walked over is there all the same.
         assert_eq!(frames(&home), frames(&whole));
-        for seq in 0..whole.tail().next_seq.0 + 1 {
+        for seq in 0..=whole.tail().next_seq.0 {
             assert_eq!(home.read_frame(Seq(seq)).unwrap(), whole.read_frame(Seq(seq)).unwrap());
         }
         let reader = ReadOnly::open_in(disk.copy(), Some(tail)).unwrap();
