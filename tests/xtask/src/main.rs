@@ -8,14 +8,16 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 usage: cargo xtask bench [P1 P3 …] [--quick] [--peers] …   measure a release build; `bench --help` says more
-       cargo xtask costs [--bless]                          count what the core's operations cost";
+       cargo xtask costs [--bless]                          count what the core's operations cost
+       cargo xtask model [--nightly]                        the design in every small world, and without each rule";
 
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1);
     let verb = args.next();
     let launched = match verb.as_ref().and_then(|verb| verb.to_str()) {
         Some("bench") => bench(&args.collect::<Vec<_>>()),
-        Some("costs") => costs(&args.collect::<Vec<_>>()),
+        Some("costs") => run_released("leasehold-costs", &args.collect::<Vec<_>>()),
+        Some("model") => run_released("leasehold-model", &args.collect::<Vec<_>>()),
         _ => Err(USAGE.to_owned()),
     };
     launched.unwrap_or_else(|complaint| {
@@ -24,10 +26,10 @@ fn main() -> ExitCode {
     })
 }
 
-/// Holds what operations of the core cost against what they did.
-fn costs(args: &[OsString]) -> Result<ExitCode, String> {
+/// Builds and runs the one program of a package.
+fn run_released(package: &str, args: &[OsString]) -> Result<ExitCode, String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["run", "--quiet", "--release", "--package", "leasehold-costs", "--"]).args(args);
+    cargo.args(["run", "--quiet", "--release", "--package", package, "--"]).args(args);
     run(&mut cargo)
 }
 
