@@ -22,7 +22,7 @@ use crate::api_keys::KeyRing;
 use crate::config::Limits;
 use crate::data_dir::DataDir;
 use crate::exchange::{Exchange, Reach};
-use crate::http::{self, Access, Anonymous, Door, Shared};
+use crate::http::{self, Access, Anonymous, Door, Guarded, Shared};
 use crate::listening::{Bound, Places};
 use crate::reload::Reload;
 use crate::signing::{self, KeyName};
@@ -179,22 +179,27 @@ impl Doors {
         Self { node, anonymous: settings.places.anonymous, requests_per_second, local, network }
     }
 
-    fn endpoints(&self, admin: UnixListener, data: UnixListener, network: Vec<Listener>) -> Vec<Endpoint> {
+    fn endpoints(
+        &self,
+        admin: UnixListener,
+        data: UnixListener,
+        network: Vec<Listener>,
+    ) -> Vec<Endpoint<Guarded>> {
         let admin = Endpoint {
             listener: Listener::Unix(admin),
-            router: http::admin_routes(self.behind(Door::Admin)),
+            service: http::admin_routes(self.behind(Door::Admin)),
             bounds: Bounds { connections: limits::ADMIN_CONNECTIONS, ..self.local },
         };
         let data = Endpoint {
             listener: Listener::Unix(data),
-            router: http::data_routes(self.behind(Door::Data)),
+            service: http::data_routes(self.behind(Door::Data)),
             bounds: self.local,
         };
         // All addresses are one door: a caller's requests are counted together.
-        let router = http::admin_routes(self.behind(Door::Network(self.anonymous)));
+        let service = http::admin_routes(self.behind(Door::Network(self.anonymous)));
         let network = network.into_iter().map(|listener| Endpoint {
             listener,
-            router: router.clone(),
+            service: service.clone(),
             bounds: self.network,
         });
         [admin, data].into_iter().chain(network).collect()

@@ -87,7 +87,8 @@ impl InTheMiddle {
         let (tell, heard) = mpsc::unbounded_channel();
         let node: Address = node.parse().unwrap();
         let router = Router::new().fallback(move |request| relay(node.clone(), tell.clone(), request));
-        let endpoint = Endpoint { listener: Listener::Tls(listener, tls), router, bounds: Bounds::default() };
+        let endpoint =
+            Endpoint { listener: Listener::Tls(listener, tls), service: router, bounds: Bounds::default() };
         runtime.spawn(endpoint.serve(std::future::pending()));
         drop(inside);
         Self { address, heard, _runtime: runtime }

@@ -44,8 +44,8 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::{Json, Router, middleware};
 use leasehold_issuer_core::Issuer;
+use leasehold_net::Refusal;
 use leasehold_net::body::BodyRoom;
-use leasehold_net::{Refusal, surround};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,7 @@ impl Service {
         *self.phase.borrow() == Phase::Serving
     }
 
-    /// All routes and what surrounds each request.
+    /// All routes.
     pub(crate) fn router(self) -> Router {
         let (routes, api) = docs::routes().split_for_parts();
         let layers = ServiceBuilder::new()
@@ -170,7 +170,7 @@ impl Service {
             .method_not_allowed_fallback(unknown_method)
             .with_state(self);
         // Around the router, not inside of it: a verb decides where a request goes.
-        surround(Router::new().fallback_service(layers.service(routes)))
+        Router::new().fallback_service(layers.service(routes))
     }
 
     /// Sees the durable state.

@@ -4,12 +4,11 @@ use axum::body::{Body, Bytes};
 use axum::http::Response;
 use http_body_util::{BodyExt as _, Limited};
 use leasehold_cli::{Failure, PassphraseArgs};
-use leasehold_net::{Identity, Peer, PeerAddress};
+use leasehold_net::{HttpService as _, Identity, Peer, PeerAddress, Surround};
 use leasehold_protocol::code::Code;
 use nix::unistd::Uid;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tower::ServiceExt as _;
 
 use super::Call;
 use crate::api::{PageKey, Phase, Rates, Service};
@@ -31,17 +30,18 @@ pub(super) fn exchange(
     let page_key = PageKey::new(random()?);
     let (writer, thread) = Writer::spawn(store, Ending::Writer).map_err(|error| broken(&error))?;
     let (_phase, phases) = watch::channel(Phase::Serving);
-    let router = Service::new(writer, dir.clone(), page_key, Rates::NONE, phases).router();
+    let service = Surround::new(Service::new(writer, dir.clone(), page_key, Rates::NONE, phases).router());
     let mut request = call.into_request::<Body>();
     request.extensions_mut().insert(Peer::new(Identity::Uid(Uid::effective().as_raw()), PeerAddress::Unix));
-    let answer = runtime.block_on(async {
-        let (head, body) = router.oneshot(request).await.unwrap_or_else(|never| match never {}).into_parts();
+    let answer = runtime.block_on(async move {
+        let (head, body) = service.answer(request).await.into_parts();
+        drop(service);
         let body = Limited::new(body, limits::ANSWER_BYTES).collect().await.map_err(|error| {
             Failure::new(Code::JournalDamaged, error.to_string(), "see what `audit verify` says")
         })?;
         Ok(Response::from_parts(head, body.to_bytes()))
     });
-    // The last way to the writer has been dropped with the router: it closes the journal and ends.
+    // The last way to the writer has been dropped with the service: it closes the journal and ends.
     thread.join().map_err(|_| Failure::new(Code::Internal, "the writer panicked", "report this"))?;
     answer
 }

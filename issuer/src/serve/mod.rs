@@ -116,13 +116,13 @@ impl Daemon {
         let mut places = tcp.iter().map(address_of).collect::<Result<Vec<_>, Failure>>()?;
         places.push(place.to_string());
         let bounds = Bounds { connections: limits::ADMIN_CONNECTIONS, ..Bounds::default() };
-        let router = service.with_own_room().router();
-        let mut endpoints = vec![Endpoint { listener: Listener::Unix(admin), router, bounds }];
+        let here = service.with_own_room().router();
+        let mut endpoints = vec![Endpoint { listener: Listener::Unix(admin), service: here, bounds }];
         let bounds = Bounds { connections: config.limits.connections.0, ..Bounds::default() };
         let router = service.router();
         endpoints.extend(tcp.into_iter().map(|listener| Endpoint {
             listener: Listener::Tls(listener, Arc::clone(&tls)),
-            router: router.clone(),
+            service: router.clone(),
             bounds,
         }));
         drop(router);

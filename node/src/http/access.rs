@@ -4,14 +4,13 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router};
-use leasehold_net::{Identity, Peer, RateLimit, Refusal, Vouching};
+use leasehold_net::{HttpService, Identity, Peer, RateLimit, Refusal, Vouching};
 use leasehold_node_core::Principal;
 use leasehold_protocol::code::Code;
 use tokio::time::Instant;
@@ -101,38 +100,53 @@ impl Access {
     }
 }
 
-/// Lets those who are known to `known`, and everybody to `open`. Each request is counted, also one that is refused.
-pub(super) fn guard<S>(access: &Arc<Access>, known: Router<S>, open: Router<S>) -> Router<S>
-where
-    S: Clone + Send + Sync + 'static,
-{
-    let authenticate = middleware::from_fn_with_state(Arc::clone(access), authenticate);
-    let count = middleware::from_fn_with_state(Arc::clone(access), count);
-    known.route_layer(authenticate).merge(open.route_layer(count))
+/// Routes behind a door. Each request is counted, also one that is refused.
+///
+/// The door is around the routers: a layer inside of one costs a request several allocations.
+#[derive(Clone)]
+pub(crate) struct Guarded {
+    access: Arc<Access>,
+    known: Router,
+    open: Router,
 }
 
-/// Lets a request through with its [`Caller`], or refuses it.
-async fn authenticate(
-    State(access): State<Arc<Access>>,
-    Extension(peer): Extension<Peer>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
-    let caller = access.admit(peer.clone(), request.headers());
-    access.count(&peer, caller.as_ref().ok())?;
-    request.extensions_mut().insert(caller?);
-    Ok(next.run(request).await)
+impl Guarded {
+    /// `known` is for those whom `access` admits, who come with their [`Caller`]; `open`, at the paths [`OPEN`], for
+    /// everybody.
+    pub(super) const fn new(access: Arc<Access>, known: Router, open: Router) -> Self {
+        Self { access, known, open }
+    }
+
+    /// Lets a request through with its [`Caller`], or refuses it.
+    fn admit(&self, request: &mut Request) -> Result<(), Refusal> {
+        let peer = request.extensions().get::<Peer>().cloned().ok_or_else(unknown)?;
+        let caller = self.access.admit(peer.clone(), request.headers());
+        self.access.count(&peer, caller.as_ref().ok())?;
+        request.extensions_mut().insert(caller?);
+        Ok(())
+    }
+
+    /// Lets a request through, whoever sent it.
+    fn count(&self, request: &Request) -> Result<(), Refusal> {
+        request.extensions().get::<Peer>().map_or(Ok(()), |peer| self.access.count(peer, None))
+    }
 }
 
-/// Lets a request through, whoever sent it.
-async fn count(
-    State(access): State<Arc<Access>>,
-    Extension(peer): Extension<Peer>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Refusal> {
-    access.count(&peer, None)?;
-    Ok(next.run(request).await)
+/// Where everybody may ask.
+pub(super) const OPEN: [&str; 3] = ["/v1/identity", "/livez", "/readyz"];
+
+impl HttpService for Guarded {
+    async fn answer(&self, mut request: Request) -> Response {
+        let (let_in, routes) = if OPEN.contains(&request.uri().path()) {
+            (self.count(&request), &self.open)
+        } else {
+            (self.admit(&mut request), &self.known)
+        };
+        match let_in {
+            Ok(()) => routes.answer(request).await,
+            Err(refusal) => refusal.into_response(),
+        }
+    }
 }
 
 /// A caller who may do everything.
@@ -167,7 +181,6 @@ mod tests {
     use axum::routing::get;
     use leasehold_net::PeerAddress;
     use leasehold_protocol::bytes::SpkiDigest;
-    use tower::ServiceExt as _;
 
     use super::*;
     use crate::api_keys;
@@ -253,20 +266,20 @@ mod tests {
         let access = Arc::new(Access::new(door, keys, NonZeroU32::new(3).unwrap()));
         let answer = || async { "here" };
         let known = Router::new().route("/known", get(answer));
-        let routes = guard(&access, known, Router::new().route("/open", get(answer)));
+        let routes = Guarded::new(access, known, Router::new().route("/livez", get(answer)));
         let mut answers = Vec::new();
         for (path, address) in [
-            ("/open", FAR),
+            ("/livez", FAR),
             ("/known", FAR),
-            ("/open", FAR),
-            ("/open", FAR),
+            ("/livez", FAR),
+            ("/livez", FAR),
             ("/known", FAR),
-            ("/open", "192.0.2.2:1"),
-            ("/open", NEAR),
+            ("/livez", "192.0.2.2:1"),
+            ("/livez", NEAR),
         ] {
             let request = axum::http::Request::get(path).extension(peer(Identity::Anonymous, address));
             let request = request.body(axum::body::Body::empty()).unwrap();
-            answers.push(routes.clone().oneshot(request).await.unwrap().status().as_u16());
+            answers.push(routes.answer(request).await.status().as_u16());
         }
         assert_eq!(answers, [200, 401, 200, 429, 429, 200, 200]);
     }

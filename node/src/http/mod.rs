@@ -5,7 +5,7 @@ mod caller;
 mod health;
 mod routes;
 
-pub(crate) use self::access::{Access, Anonymous, Door};
+pub(crate) use self::access::{Access, Anonymous, Door, Guarded};
 pub(crate) use self::routes::{
     ImportQuery, MakeReceipt, MakeRequest, NameIssuer, Shared, Surrender, admin_routes, data_routes,
 };

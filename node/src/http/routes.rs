@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::access::{self, Access, Administrator};
+use super::access::{self, Access, Administrator, Guarded};
 use super::caller::Caller;
 use super::health;
 use crate::api_keys::KeyRing;
@@ -67,12 +67,12 @@ impl FromRef<Node> for BodyRoom {
 }
 
 /// What applications may ask.
-pub(crate) fn data_routes(shared: Shared) -> Router {
-    served(seat_routes(), shared)
+pub(crate) fn data_routes(shared: Shared) -> Guarded {
+    guarded(seat_routes(), shared)
 }
 
 /// What administrators may ask beside that; in the network, too, where each request shows who it is.
-pub(crate) fn admin_routes(shared: Shared) -> Router {
+pub(crate) fn admin_routes(shared: Shared) -> Guarded {
     let routes = seat_routes()
         .route("/v1/leases", get(leases))
         .route("/v1/bundles", post(import_bundle))
@@ -82,21 +82,22 @@ pub(crate) fn admin_routes(shared: Shared) -> Router {
         .route("/v1/surrenders", post(surrender))
         .route("/v1/journal", get(verify_journal))
         .route("/v1/api-keys/reload", post(reload_api_keys));
-    served(routes, shared)
+    guarded(routes, shared)
 }
 
-/// Routes with what surrounds each request. What tells a caller whether this is a node to talk to, and whether it
-/// answers, is told to everybody.
-fn served(routes: Router<Node>, shared: Shared) -> Router {
-    let node = Node(Arc::new(shared));
+/// Routes behind their door. What tells a caller whether this is a node to talk to, and whether it answers, is told to
+/// everybody.
+fn guarded(known: Router<Node>, shared: Shared) -> Guarded {
+    let [identity_path, livez, readyz] = access::OPEN;
     let open = Router::new()
-        .route("/v1/identity", get(identity))
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz));
-    let routes = access::guard(&node.access, routes, open)
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method);
-    leasehold_net::surround(routes.with_state(node))
+        .route(identity_path, get(identity))
+        .route(livez, get(health::livez))
+        .route(readyz, get(health::readyz));
+    let node = Node(Arc::new(shared));
+    let [known, open] = [known, open].map(|routes| {
+        routes.fallback(unknown_route).method_not_allowed_fallback(unknown_method).with_state(node.clone())
+    });
+    Guarded::new(Arc::clone(&node.access), known, open)
 }
 
 fn seat_routes() -> Router<Node> {

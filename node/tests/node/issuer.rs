@@ -86,7 +86,8 @@ impl TestIssuer {
         let entered = runtime.enter();
         let listener = bind_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
-        let endpoint = Endpoint { listener: Listener::Tls(listener, tls), router, bounds: Bounds::default() };
+        let endpoint =
+            Endpoint { listener: Listener::Tls(listener, tls), service: router, bounds: Bounds::default() };
         runtime.spawn(endpoint.serve(std::future::pending()));
         drop(entered);
         let join = JoinCode { secret: JoinSecret([3; 16]), issuer_key: key.digest() }.to_string();

@@ -8,7 +8,7 @@
 //! * [`Endpoint`]: one listening socket and what it serves, under [`Bounds`], until it drains.
 //! * [`ServerTls`]: who a service is, in TLS; reloaded while it runs. [`ClientTls`]: whom a client believes.
 //! * [`Connection`]: HTTP/1.1 to an [`Address`]. [`ConnectError`] says why there is none.
-//! * [`body`], [`Refusal`], [`surround`]: what both services do with every request. [`readiness`]: whether they can.
+//! * [`body`], [`Refusal`], [`Surround`]: what both services do with every request. [`readiness`]: whether they can.
 
 mod activity;
 mod address;
@@ -36,7 +36,7 @@ pub use rate::RateLimit;
 pub use readiness::{Check, readiness};
 pub use refusal::Refusal;
 pub use serve::{Bounds, Endpoint, Listener};
-pub use surround::surround;
+pub use surround::{HttpService, Surround};
 pub use tls::{
     CertificateFiles, ClientTls, ClientTlsError, NotATlsKey, ServerFiles, ServerKey, ServerTls, TlsFileError,
     TlsKey,

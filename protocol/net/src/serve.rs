@@ -7,7 +7,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
@@ -20,20 +19,20 @@ use leasehold_protocol::event_id::EventId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tower::ServiceExt as _;
 
 use crate::activity::Activity;
 use crate::peer_count::{Counted, PeerCount};
+use crate::surround::{HttpService, Surround};
 use crate::tls::{Accepted, Protocol};
 use crate::{Identity, Peer, PeerAddress, ServerTls, limits};
 
 /// One listening socket and what it serves.
 #[derive(Debug)]
-pub struct Endpoint {
+pub struct Endpoint<S> {
     /// Where connections come from.
     pub listener: Listener,
-    /// What is served to them. Each request has its [`Peer`] as an extension.
-    pub router: Router,
+    /// What is served to them: a router, say. Each request has its [`Peer`] as an extension.
+    pub service: S,
     /// How many, and how slow they may be.
     pub bounds: Bounds,
 }
@@ -77,10 +76,11 @@ impl Default for Bounds {
     }
 }
 
-impl Endpoint {
+impl<S: HttpService> Endpoint<S> {
     /// Serves until `drain` ends, then until every request under way has been answered.
     pub async fn serve(self, drain: impl Future<Output = ()>) {
-        let Self { listener, router, bounds } = self;
+        let Self { listener, service, bounds } = self;
+        let service = Surround::new(service);
         let slots = Arc::new(Semaphore::new(bounds.connections as usize));
         let peers = PeerCount::new(bounds.connections_per_peer);
         let (stop, draining) = watch::channel(false);
@@ -93,7 +93,7 @@ impl Endpoint {
             match accepted {
                 Ok((socket, slot)) => {
                     let Some(counted) = socket.count(&peers) else { continue };
-                    let served = Served { router: router.clone(), bounds, draining: draining.clone() };
+                    let served = Served { service: service.clone(), bounds, draining: draining.clone() };
                     tokio::spawn(async move {
                         let _held = (slot, counted);
                         served.socket(socket).await;
@@ -151,13 +151,13 @@ impl Socket {
 }
 
 /// What one connection is served, and until when.
-struct Served {
-    router: Router,
+struct Served<S> {
+    service: Surround<S>,
     bounds: Bounds,
     draining: watch::Receiver<bool>,
 }
 
-impl Served {
+impl<S: HttpService> Served<S> {
     async fn socket(mut self, socket: Socket) {
         match socket {
             Socket::Unix(stream) => match stream.peer_cred() {
@@ -213,9 +213,9 @@ impl Served {
     }
 
     async fn http_1(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: Peer) {
-        let Self { router, bounds, draining } = self;
+        let Self { service, bounds, draining } = self;
         let activity = Activity::new();
-        let answers = Answers { router, peer, activity: activity.clone() };
+        let answers = Answers { service, peer, activity: activity.clone() };
         let service = service_fn(move |request| answers.clone().answer(request));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -227,9 +227,9 @@ impl Served {
     }
 
     async fn http_2(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static, peer: Peer) {
-        let Self { router, bounds, draining } = self;
+        let Self { service, bounds, draining } = self;
         let activity = Activity::new();
-        let answers = Answers { router, peer, activity: activity.clone() };
+        let answers = Answers { service, peer, activity: activity.clone() };
         let service = service_fn(move |request| answers.clone().answer(request));
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -245,18 +245,18 @@ impl Served {
 
 /// How the requests of one connection are answered.
 #[derive(Clone)]
-struct Answers {
-    router: Router,
+struct Answers<S> {
+    service: Surround<S>,
     peer: Peer,
     activity: Activity,
 }
 
-impl Answers {
+impl<S: HttpService> Answers<S> {
     async fn answer(self, mut request: Request<Incoming>) -> Result<Response, Infallible> {
-        let Self { router, peer, activity } = self;
+        let Self { service, peer, activity } = self;
         let under_way = activity.begin();
         request.extensions_mut().insert(peer);
-        let answer = router.oneshot(request.map(Body::new)).await?;
+        let answer = service.answer(request.map(Body::new)).await;
         drop(under_way);
         Ok(activity.watch(answer))
     }

@@ -1,64 +1,99 @@
 //! What surrounds every request of a service.
 
-use std::any::Any;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
 use axum::response::{IntoResponse as _, Response};
 use leasehold_protocol::code::Code;
-use tower::ServiceBuilder;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower::Service;
 
 use crate::Refusal;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Routes whose requests each have an `x-request-id`, the caller's or a new one, and whose panics are answers.
-pub fn surround(routes: Router) -> Router {
-    // As one layer: each costs the router an allocation and an indirect call per request.
-    let layers = ServiceBuilder::new()
-        .layer(SetRequestIdLayer::new(REQUEST_ID, Counted::new()))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(CatchPanicLayer::custom(answer_panic));
-    routes.layer(layers)
+/// What can be served: a router, or something around one.
+pub trait HttpService: Clone + Send + Sync + 'static {
+    /// Answers one request.
+    fn answer(&self, request: Request<Body>) -> impl Future<Output = Response> + Send;
+}
+
+impl HttpService for Router {
+    async fn answer(&self, request: Request<Body>) -> Response {
+        let Ok(answer) = self.clone().call(request).await;
+        answer
+    }
+}
+
+/// A service whose requests each have an `x-request-id`, the caller's or a new one, and whose panics are answers.
+///
+/// It is no layer of a router: each of those costs a request several allocations.
+#[derive(Clone, Debug)]
+pub struct Surround<S> {
+    service: S,
+    ids: RequestIds,
+}
+
+impl<S> Surround<S> {
+    /// Around `service`.
+    pub fn new(service: S) -> Self {
+        Self { service, ids: RequestIds::new() }
+    }
+}
+
+impl<S: HttpService> HttpService for Surround<S> {
+    async fn answer(&self, mut request: Request<Body>) -> Response {
+        let id = request.headers_mut().entry(REQUEST_ID).or_insert_with(|| self.ids.next()).clone();
+        let mut answer = unless_it_panics(self.service.answer(request)).await;
+        answer.headers_mut().insert(REQUEST_ID, id);
+        answer
+    }
 }
 
 /// Ids that no other process makes, nor this one twice: random once, then counted.
-#[derive(Clone)]
-struct Counted {
+#[derive(Clone, Debug)]
+struct RequestIds {
     process: u64,
     requests: Arc<AtomicU64>,
 }
 
-impl Counted {
+impl RequestIds {
     fn new() -> Self {
         // Without randomness ids are still unique in this process.
         Self { process: getrandom::u64().unwrap_or_default(), requests: Arc::default() }
     }
-}
 
-impl MakeRequestId for Counted {
-    fn make_request_id<B>(&mut self, _request: &Request<B>) -> Option<RequestId> {
+    fn next(&self) -> HeaderValue {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{:016x}-{number:016x}", self.process);
-        HeaderValue::try_from(id).ok().map(RequestId::new)
+        HeaderValue::try_from(format!("{:016x}-{number:016x}", self.process))
+            .expect("hex digits are a header value")
     }
 }
 
-fn answer_panic(_panic: Box<dyn Any + Send>) -> Response {
+async fn unless_it_panics(answer: impl Future<Output = Response>) -> Response {
+    let mut answer = pin!(answer);
+    poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(fault()))
+    })
+    .await
+}
+
+fn fault() -> Response {
     Refusal::new(Code::Internal, "a fault of this service", "report this, with its log").into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::routing::get;
     use http_body_util::BodyExt as _;
     use leasehold_protocol::problem::Problem;
-    use tower::ServiceExt as _;
 
     use super::*;
 
@@ -68,16 +103,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_problem_and_every_answer_has_an_id() {
-        let routes = surround(Router::new().route("/panics", get(panics).post(|| async { "fine" })));
-        let ask = |request: Request<Body>| routes.clone().oneshot(request);
-        let answer = ask(Request::get("/panics").body(Body::empty()).unwrap()).await.unwrap();
+        let echo = |headers: axum::http::HeaderMap| async move { headers[REQUEST_ID].as_bytes().to_vec() };
+        let service = Surround::new(Router::new().route("/panics", get(panics).post(echo)));
+        let answer = service.answer(Request::get("/panics").body(Body::empty()).unwrap()).await;
         assert_eq!(answer.headers()[REQUEST_ID].len(), 33);
         let answer_id = answer.headers()[REQUEST_ID].clone();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(serde_json::from_slice::<Problem>(&body).unwrap().code, Code::Internal);
         let named = Request::post("/panics").header(REQUEST_ID, "mine").body(Body::empty()).unwrap();
-        assert_eq!(ask(named).await.unwrap().headers()[REQUEST_ID], "mine");
-        let other = ask(Request::post("/panics").body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(service.answer(named).await.headers()[REQUEST_ID], "mine");
+        let other = service.answer(Request::post("/panics").body(Body::empty()).unwrap()).await;
         assert_ne!(other.headers()[REQUEST_ID], answer_id);
+        let id = other.headers()[REQUEST_ID].clone();
+        assert_eq!(
+            other.into_body().collect().await.unwrap().to_bytes(),
+            id.as_bytes(),
+            "the service sees it"
+        );
     }
 }

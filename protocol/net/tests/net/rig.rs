@@ -15,7 +15,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use leasehold_net::{
     Address, Bounds, CertificateFiles, ClientTls, ConnectError, Connection, Endpoint, Listener, Peer,
-    ServerFiles, ServerKey, ServerTls, Timeouts, TlsKey, bind_tcp, surround,
+    ServerFiles, ServerKey, ServerTls, Timeouts, TlsKey, bind_tcp,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
@@ -63,7 +63,8 @@ impl Service {
         let listener = bind_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let router = routes(Arc::clone(&slow));
-        let endpoint = Endpoint { listener: Listener::Tls(listener, Arc::clone(&tls)), router, bounds };
+        let endpoint =
+            Endpoint { listener: Listener::Tls(listener, Arc::clone(&tls)), service: router, bounds };
         let (drain, drained) = oneshot::channel();
         let serving = tokio::spawn(endpoint.serve(async {
             let _ = drained.await;
@@ -112,13 +113,11 @@ fn routes(slow: Arc<(Notify, Notify)>) -> Router {
     let who = |Extension(peer): Extension<Peer>| async move { format!("{:?}", peer.identity) };
     let version = |version: Version| async move { format!("{version:?}") };
     let large = || async { vec![b'x'; 8 * 1024 * 1024] };
-    surround(
-        Router::new()
-            .route("/who", get(who))
-            .route("/version", get(version))
-            .route("/large", get(large))
-            .route("/slow", get(wait)),
-    )
+    Router::new()
+        .route("/who", get(who))
+        .route("/version", get(version))
+        .route("/large", get(large))
+        .route("/slow", get(wait))
 }
 
 /// What a service answers at `path`.

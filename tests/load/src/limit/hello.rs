@@ -49,7 +49,7 @@ pub(crate) fn serve(socket: &Path) -> Result<()> {
             [Listener::Unix(UnixListener::from_std(unix)?), Listener::Tls(tcp, Arc::new(identity()?))];
         let [unix, tls] = listeners.map(|listener| {
             let router = Router::new().route("/", get(|| future::ready("hello")));
-            Endpoint { listener, router, bounds: Bounds::default() }.serve(future::pending())
+            Endpoint { listener, service: router, bounds: Bounds::default() }.serve(future::pending())
         });
         let served = tokio::join!(tokio::spawn(unix), tokio::spawn(tls));
         Ok(served.0.and(served.1)?)

@@ -64,7 +64,7 @@ pub(crate) fn serve(dir: &Path) -> Result<()> {
             .route("/v1/leases", post(checkout))
             .route("/v1/leases/{id}", delete(release))
             .with_state(inbox);
-        Endpoint { listener, router, bounds: Bounds::default() }.serve(future::pending()).await;
+        Endpoint { listener, service: router, bounds: Bounds::default() }.serve(future::pending()).await;
         Ok(())
     })
 }
