@@ -1,5 +1,7 @@
 //! What the shell asks of the core, and what comes back.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use leasehold_node_core::{Cause, Checkout, Input, NamedIssuer, Principal, ReplyTo, Way};
 use leasehold_protocol::api::{
     Decision, Denial, ImportAnswer, ReceiptAnswer, ReleaseAnswer, RequestAnswer, SurrenderAnswer,
@@ -8,8 +10,6 @@ use leasehold_protocol::artefact::JournalTail;
 use leasehold_protocol::ids::{LeaseId, PoolId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
-use serde::ser::SerializeMap as _;
-use serde::{Serialize, Serializer};
 use tokio::sync::oneshot;
 
 use crate::ticket::SignedSeat;
@@ -87,17 +87,17 @@ impl Command {
 }
 
 /// As the API says it.
-impl Serialize for Answer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
         match self {
-            Self::Seat(seat) => Decision::Allow(seat.to_api()).serialize(serializer),
-            Self::Denied(denial) => Decision::Deny((**denial).clone()).serialize(serializer),
-            Self::Released(answer) => answer.serialize(serializer),
-            Self::Request(answer) => answer.serialize(serializer),
-            Self::Imported(answer) => answer.serialize(serializer),
-            Self::Receipt(answer) => answer.serialize(serializer),
-            Self::Surrendered(answer) => answer.serialize(serializer),
-            Self::IssuerNamed => serializer.serialize_map(Some(0))?.end(),
+            Self::Seat(seat) => Json(Decision::Allow(seat.to_api())).into_response(),
+            Self::Denied(denial) => Json(Decision::Deny(*denial)).into_response(),
+            Self::Released(answer) => Json(answer).into_response(),
+            Self::Request(answer) => Json(answer).into_response(),
+            Self::Imported(answer) => Json(answer).into_response(),
+            Self::Receipt(answer) => Json(answer).into_response(),
+            Self::Surrendered(answer) => Json(answer).into_response(),
+            Self::IssuerNamed => Json(serde_json::Map::new()).into_response(),
         }
     }
 }

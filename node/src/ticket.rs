@@ -5,7 +5,6 @@ use std::sync::Arc;
 use leasehold_journal::Frame;
 use leasehold_node_core::SeatReply;
 use leasehold_protocol::api::{Seat, stop_in_ms};
-use leasehold_protocol::armour::one_line;
 use leasehold_protocol::envelope::{Realm, TicketBatch};
 use leasehold_protocol::keys::{KeyId, Signer, SignerFailed};
 use leasehold_protocol::limits::BATCH_TICKETS;
@@ -71,14 +70,14 @@ impl SignedSeat {
             age_ms,
             expires_in_ms: ttl_ms.saturating_sub(age_ms).max(0),
             stop_in_ms: stop_in_ms(ttl_ms, age_ms),
-            ticket: one_line(&self.ticket()).expect("an envelope that was just made is one"),
+            ticket: self.ticket(),
             chain: self.seat.chain,
         }
     }
 
-    fn ticket(&self) -> Vec<u8> {
+    fn ticket(&self) -> String {
         let index = self.seat.place.leaf % u16::try_from(BATCH_TICKETS).expect("BATCH_TICKETS is 64");
-        self.batch.envelope(&self.seat.ticket, index).expect("the batch was chosen for its leaf")
+        self.batch.line(&self.seat.ticket, index).expect("the batch was chosen for its leaf")
     }
 }
 
@@ -118,7 +117,7 @@ mod tests {
                 let api = signed.seat(seat.clone()).unwrap().to_api();
                 let envelope = unarmour(api.ticket.as_bytes()).unwrap();
                 let ticket: Verified<LeaseTicket> = verify(&envelope, &ring).unwrap();
-                assert_eq!(*ticket, seat.ticket);
+                assert_eq!(*ticket, *seat.ticket);
                 assert_eq!(stored.seat(seat).unwrap().to_api(), api);
             }
             assert!(signed.seat(seat(tickets)).is_none(), "there is no leaf {tickets}");
@@ -171,7 +170,7 @@ mod tests {
             product: "cad".into(),
             ttl_ms: 900_000,
             age_ms: 0,
-            ticket,
+            ticket: Arc::new(ticket),
             place: TicketPlace { frame: Seq(1), leaf },
             chain: Digest([4; 32]),
         }

@@ -64,8 +64,17 @@ pub fn armour(envelope: &[u8]) -> Result<String, EnvelopeError> {
 
 /// The one-line form: `lh1_<type>_<base64url>`.
 pub fn one_line(envelope: &[u8]) -> Result<String, EnvelopeError> {
-    let kind = Envelope::parse(envelope)?.kind;
-    Ok(format!("lh1_{kind}_{}", BASE64URL_NOPAD.encode(envelope)))
+    Ok(line(Envelope::parse(envelope)?.kind, envelope))
+}
+
+/// The one-line form of an envelope that is known to be one of that kind.
+pub(crate) fn line(kind: Kind, envelope: &[u8]) -> String {
+    let name = kind.name();
+    let bytes = "lh1__".len() + name.len() + BASE64URL_NOPAD.encode_len(envelope.len());
+    let mut line = String::with_capacity(bytes);
+    line.extend(["lh1_", name, "_"]);
+    BASE64URL_NOPAD.encode_append(envelope, &mut line);
+    line
 }
 
 /// The envelope in a file of any form: binary, block or line.

@@ -17,9 +17,13 @@ pub enum CodecError {
     NotCanonical,
 }
 
+/// Room that most values need no more than: growing costs more than they do.
+const TYPICAL_BYTES: usize = 256;
+
 /// Encodes; cannot fail for the types of this crate (no maps of unknown length, no unsized sequences).
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).expect("types of the protocol have no unsupported shapes")
+    postcard::to_extend(value, Vec::with_capacity(TYPICAL_BYTES))
+        .expect("types of the protocol have no unsupported shapes")
 }
 
 /// Decodes, refuses trailing bytes, encodes again and compares (SPEC PC-1 to PC-3).

@@ -1,5 +1,7 @@
 //! Checkout: which pool, which seats, for how long; and the same answer again for the same key.
 
+use std::sync::Arc;
+
 use leasehold_protocol::api::Denial;
 use leasehold_protocol::artefact::{
     Extensions, Interval, LeaseTicket, Seats as PoolSeats, TicketFlags, TtlBounds,
@@ -51,7 +53,7 @@ impl NodeCore {
         &mut self,
         to: ReplyTo,
         principal: Principal,
-        checkout: &Checkout,
+        checkout: Checkout,
         entropy: &mut Entropy,
         out: &mut Effects,
     ) {
@@ -80,17 +82,25 @@ impl NodeCore {
 
     /// Answers with a lease as it is now: life unchanged, age as of this answer.
     pub(crate) fn answer_seat(&self, to: ReplyTo, grant: Seq, out: &mut Effects) {
-        let Some((lease, provision)) = self.ledger.get(grant).zip(self.provision.as_ref()) else { return };
-        let Some((row, entry)) =
-            provision.rows.get(&lease.row).and_then(|row| Some((row, provision.pools.get(&row.pool_index)?)))
-        else {
-            return;
-        };
-        let Some(ticket) = self.ticket(lease, row) else { return };
+        let Some(seat) = self.seat(grant) else { return };
+        reply(to, seat.place.frame, Reply::Seat(seat), out);
+    }
+
+    /// Has the newest ticket of a lease signed with this frame, and answers with it.
+    pub(crate) fn promise_seat(&self, to: ReplyTo, grant: Seq, out: &mut Effects) {
+        let Some(seat) = self.seat(grant) else { return };
+        out.0.push(Effect::Sign(Arc::clone(&seat.ticket)));
+        reply(to, seat.place.frame, Reply::Seat(seat), out);
+    }
+
+    fn seat(&self, grant: Seq) -> Option<Box<SeatReply>> {
+        let (lease, provision) = self.ledger.get(grant).zip(self.provision.as_ref())?;
+        let row = provision.rows.get(&lease.row)?;
+        let entry = provision.pools.get(&row.pool_index)?;
         let aged_ms = self.clock.svc().since(lease.since());
         // Readings are cut to milliseconds: the true age may be one more.
         let age_ms = if lease.place().frame == self.frame_start() { 0 } else { aged_ms.saturating_add(1) };
-        let seat = SeatReply {
+        Some(Box::new(SeatReply {
             code: code_of(lease.flags),
             lease: lease.id,
             epoch: lease.epoch,
@@ -100,19 +110,10 @@ impl NodeCore {
             product: entry.grant.sku.clone(),
             ttl_ms: lease.ttl_ms(),
             age_ms: if self.rules.answers_carry_age { age_ms } else { 0 },
-            ticket,
+            ticket: Arc::new(self.ticket(lease, row)?),
             place: lease.place(),
             chain: row.chain_digest,
-        };
-        reply(to, lease.place().frame, Reply::Seat(Box::new(seat)), out);
-    }
-
-    pub(crate) fn sign(&self, grant: Seq, out: &mut Effects) {
-        let lease = self.ledger.get(grant);
-        let row = lease.and_then(|lease| self.provision.as_ref()?.rows.get(&lease.row));
-        if let Some(ticket) = lease.zip(row).and_then(|(lease, row)| self.ticket(lease, row)) {
-            out.0.push(Effect::Sign(ticket));
-        }
+        }))
     }
 
     pub(crate) fn deny(&mut self, to: ReplyTo, pool: Option<PoolIndex>, denial: Denial, out: &mut Effects) {
@@ -304,8 +305,7 @@ impl NodeCore {
             issued_hi: self.clock.hi(),
         };
         let grant = self.emit(Record::LeaseGranted(granted), out);
-        self.sign(grant, out);
-        self.answer_seat(to, grant, out);
+        self.promise_seat(to, grant, out);
     }
 
     fn wish_ms(&self, pool: PoolIndex, checkout: &Checkout) -> u32 {

@@ -151,7 +151,7 @@ impl NodeCore {
         match input {
             Input::Initialise(initialise) => self.initialise(initialise, out),
             Input::Checkout { to, principal, checkout } => {
-                self.checkout(to, principal, &checkout, entropy, out);
+                self.checkout(to, principal, checkout, entropy, out);
             }
             Input::Renew { to, principal, lease } => self.renew(to, principal, lease, out),
             Input::Release { to, principal, lease } => self.release(to, principal, lease, out),

@@ -1,5 +1,7 @@
 //! What a core wants done.
 
+use std::sync::Arc;
+
 use leasehold_protocol::api::{Denial, ImportAnswer, SurrenderAnswer};
 use leasehold_protocol::artefact::{LeaseTicket, Receipt, Request};
 use leasehold_protocol::bytes::Digest;
@@ -18,7 +20,7 @@ pub enum Effect {
     /// Write this record. The core has applied it already.
     Record(Record),
     /// Sign this ticket with the frame: the n-th `Sign` of a frame is its leaf n.
-    Sign(LeaseTicket),
+    Sign(Arc<LeaseTicket>),
     /// Answer as soon as the record `after` is durable; at once if `after` is 0.
     Reply {
         /// Whom.
@@ -81,7 +83,7 @@ pub struct SeatReply {
     /// Service time since then, rounded up.
     pub age_ms: i64,
     /// The newest ticket.
-    pub ticket: LeaseTicket,
+    pub ticket: Arc<LeaseTicket>,
     /// Where its signature is.
     pub place: TicketPlace,
     /// Digest of the chain that proves it.

@@ -26,8 +26,7 @@ impl NodeCore {
         match self.longer_ms(lease) {
             Ok(longer_ms) => {
                 self.emit(Record::Renewed(vec![(grant, longer_ms)]), out);
-                self.sign(grant, out);
-                self.answer_seat(to, grant, out);
+                self.promise_seat(to, grant, out);
             }
             Err(none) => {
                 let denial = self.no_promise(none);

@@ -11,11 +11,10 @@ use crate::limits;
 
 impl Checkout {
     /// The same wish in its only form.
-    pub(crate) fn normalised(&self) -> Self {
-        let mut checkout = self.clone();
-        checkout.features.sort();
-        checkout.features.dedup();
-        checkout
+    pub(crate) fn normalised(mut self) -> Self {
+        self.features.sort();
+        self.features.dedup();
+        self
     }
 
     /// Whether it is within all bounds.

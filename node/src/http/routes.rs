@@ -117,7 +117,7 @@ async fn checkout(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<CheckoutRequest>,
-) -> Answered<Answer> {
+) -> Result<Answer, Refusal> {
     let CheckoutRequest { product, pool, features, count, holder, key, ttl_ms } = request;
     let proof = caller.proof(&holder.user).await;
     let holder = Holder { user: holder.user, host: holder.host, process: holder.process, proof };
@@ -135,7 +135,7 @@ async fn renew(
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
     JsonBody(RenewRequest {}): JsonBody<RenewRequest>,
-) -> Answered<Answer> {
+) -> Result<Answer, Refusal> {
     ask(&node, Command::Renew { principal: caller.principal(), lease: lease_id(id)? }).await
 }
 
@@ -143,7 +143,7 @@ async fn release(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
-) -> Answered<Answer> {
+) -> Result<Answer, Refusal> {
     ask(&node, Command::Release { principal: caller.principal(), lease: lease_id(id)? }).await
 }
 
@@ -187,7 +187,7 @@ async fn import_bundle(
     Administrator(caller): Administrator,
     query: Result<Query<ImportQuery>, QueryRejection>,
     BundleBody(body): BundleBody,
-) -> Answered<Answer> {
+) -> Result<Answer, Refusal> {
     let Query(ImportQuery { dry_run, accept_time, actor, reason }) = query.map_err(|rejection| {
         Refusal::new(Code::InvalidRequest, rejection.body_text(), "correct the query")
     })?;
@@ -231,7 +231,7 @@ async fn make_request(
     State(node): State<Node>,
     Administrator(caller): Administrator,
     JsonBody(MakeRequest { join, actor, reason, key }): JsonBody<MakeRequest>,
-) -> Answered<Answer> {
+) -> Result<Answer, Refusal> {
     let join = join
         .map(|code| code.parse::<JoinCode>())
         .transpose()
@@ -260,7 +260,7 @@ async fn name_issuer(
     State(node): State<Node>,
     Administrator(caller): Administrator,
     JsonBody(NameIssuer { url, key, actor, reason }): JsonBody<NameIssuer>,
-) -> Answered<Answer> {
+) -> Result<Answer, Refusal> {
     let cause = caller.cause(actor, reason).await;
     ask(&node, Command::NameIssuer { cause, issuer: NamedIssuer { url, key } }).await
 }
@@ -284,7 +284,7 @@ async fn make_receipt(
     State(node): State<Node>,
     Administrator(caller): Administrator,
     JsonBody(MakeReceipt { actor, reason, key }): JsonBody<MakeReceipt>,
-) -> Answered<Answer> {
+) -> Result<Answer, Refusal> {
     let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
     ask(&node, Command::MakeReceipt { cause }).await
 }
@@ -314,7 +314,7 @@ async fn surrender(
     State(node): State<Node>,
     Administrator(caller): Administrator,
     JsonBody(wish): JsonBody<Surrender>,
-) -> Answered<Answer> {
+) -> Result<Answer, Refusal> {
     let Surrender { pool, seats, dry_run, actor, reason, key } = wish;
     let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
     ask(&node, Command::Surrender { cause, pool, seats, dry_run }).await
@@ -346,8 +346,8 @@ async fn unknown_method() -> Refusal {
     )
 }
 
-async fn ask(node: &Node, command: Command) -> Answered<Answer> {
-    Ok(Json(node.writer.ask(command).await?))
+async fn ask(node: &Node, command: Command) -> Result<Answer, Refusal> {
+    Ok(node.writer.ask(command).await?)
 }
 
 async fn current_status(node: &Node) -> Result<StatusAnswer, Problem> {

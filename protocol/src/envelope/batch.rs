@@ -2,6 +2,7 @@
 
 use super::wire::{Envelope, SignatureEntry, message};
 use super::{Realm, alg};
+use crate::armour;
 use crate::artefact::{Kind, LeaseTicket};
 use crate::canonical;
 use crate::keys::{KeyId, Signer, SignerFailed};
@@ -62,6 +63,11 @@ impl TicketBatch {
     /// Over the tree's root.
     pub const fn signature(&self) -> [u8; 64] {
         self.signature
+    }
+
+    /// The envelope of the ticket that is leaf `index` as one line of text; none if there is no such leaf.
+    pub fn line(&self, ticket: &LeaseTicket, index: u16) -> Option<String> {
+        Some(armour::line(Kind::LeaseTicket, &self.envelope(ticket, index)?))
     }
 
     /// The envelope of the ticket that is leaf `index`, the same bytes each time; none if there is no such leaf.
