@@ -68,7 +68,7 @@ impl NodeCore {
             }
             return self.answer_again(to, lease.grant, out);
         }
-        if let Some(ended) = self.ledger.ended_by_key(&checkout.key.0) {
+        if let Some(ended) = self.ledger.ended().by_key(&checkout.key.0) {
             let same = ended.params_hash == params_hash;
             let problem = if same { key_ended(checkout) } else { key_conflict(checkout) };
             return self.refuse_by_record(to, problem, out);

@@ -1,6 +1,6 @@
 //! The table of leases with its indexes: who holds what, which slots are free, which keys were used.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use leasehold_protocol::ids::LeaseId;
@@ -8,25 +8,15 @@ use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::SvcMs;
 use serde::{Deserialize, Serialize};
 
+use crate::ended::{Ended, EndedLeases};
 use crate::input::Principal;
 use crate::interner::Interner;
 use crate::lease::Lease;
 use crate::lease_table::LeaseTable;
-use crate::limits;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::EndCause;
 use crate::taken::Taken;
 use crate::usage::{Count, Usage};
-
-/// What is remembered of an ended lease.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Ended {
-    pub(crate) lease: LeaseId,
-    pub(crate) key: [u8; 16],
-    pub(crate) principal: Principal,
-    pub(crate) params_hash: [u8; 8],
-    pub(crate) cause: EndCause,
-}
 
 /// All leases of a node.
 #[derive(Clone, Debug)]
@@ -36,10 +26,7 @@ pub(crate) struct Ledger {
     pools: BTreeMap<PoolIndex, PoolLedger>,
     /// How many leases are under each row.
     under_row: BTreeMap<RowIndex, u32>,
-    ended: VecDeque<Seq>,
-    ended_by_grant: BTreeMap<Seq, Ended>,
-    ended_by_id: BTreeMap<LeaseId, Seq>,
-    ended_by_key: BTreeMap<[u8; 16], Seq>,
+    ended: EndedLeases,
 }
 
 /// The numbers of one pool.
@@ -85,10 +72,7 @@ impl Ledger {
             principals: Interner::new(),
             pools: BTreeMap::new(),
             under_row: BTreeMap::new(),
-            ended: VecDeque::new(),
-            ended_by_grant: BTreeMap::new(),
-            ended_by_id: BTreeMap::new(),
-            ended_by_key: BTreeMap::new(),
+            ended: EndedLeases::new(),
         }
     }
 
@@ -110,7 +94,7 @@ impl Ledger {
             pools.entry(index).or_default().fill(&leases);
         }
         for (grant, ended) in ended {
-            ledger.remember(grant, ended);
+            ledger.ended.push(grant, ended);
         }
         let named = leases.iter().map(|lease| lease.principal);
         ledger.principals = Interner::restored(principals.0, principals.1, named);
@@ -128,9 +112,9 @@ impl Ledger {
         &self.principals
     }
 
-    /// What is remembered of ended leases, in the order of their ends.
-    pub(crate) fn ended(&self) -> impl Iterator<Item = (Seq, &Ended)> {
-        self.ended.iter().filter_map(|&grant| Some((grant, self.ended_by_grant.get(&grant)?)))
+    /// What is remembered of ended leases.
+    pub(crate) const fn ended(&self) -> &EndedLeases {
+        &self.ended
     }
 
     /// What was counted since this was asked last.
@@ -162,14 +146,6 @@ impl Ledger {
     /// The lease of that id, if it is `principal`'s.
     pub(crate) fn held_by(&self, principal: Principal, id: LeaseId) -> Option<&Lease> {
         self.leases.by_id(id).filter(|lease| self.principals.get(lease.principal) == Some(&principal))
-    }
-
-    pub(crate) fn ended_by_id(&self, id: LeaseId) -> Option<&Ended> {
-        self.ended_by_id.get(&id).and_then(|grant| self.ended_by_grant.get(grant))
-    }
-
-    pub(crate) fn ended_by_key(&self, key: &[u8; 16]) -> Option<&Ended> {
-        self.ended_by_key.get(key).and_then(|grant| self.ended_by_grant.get(grant))
     }
 
     pub(crate) fn pool(&self, index: PoolIndex) -> Option<&PoolLedger> {
@@ -243,7 +219,7 @@ impl Ledger {
         self.leave_row(lease.row);
         if let Some(&principal) = self.principals.get(lease.principal) {
             let Lease { id, key, params_hash, .. } = lease;
-            self.remember(grant, Ended { lease: id, key, principal, params_hash, cause });
+            self.ended.push(grant, Ended { lease: id, key, principal, params_hash, cause });
         }
         self.principals.release(lease.principal);
         Some(lease)
@@ -269,27 +245,6 @@ impl Ledger {
         *leases = leases.saturating_sub(1);
         if *leases == 0 {
             self.under_row.remove(&row);
-        }
-    }
-
-    fn remember(&mut self, grant: Seq, ended: Ended) {
-        self.ended.push_back(grant);
-        self.ended_by_id.insert(ended.lease, grant);
-        self.ended_by_key.insert(ended.key, grant);
-        self.ended_by_grant.insert(grant, ended);
-        if self.ended.len() > limits::ENDED_LEASES {
-            self.forget_oldest();
-        }
-    }
-
-    fn forget_oldest(&mut self) {
-        let oldest =
-            self.ended.pop_front().and_then(|grant| self.ended_by_grant.remove(&grant).map(|e| (grant, e)));
-        let Some((grant, ended)) = oldest else { return };
-        self.ended_by_id.remove(&ended.lease);
-        // The key may name a younger lease by now: it was free to be used again once its lease was forgotten.
-        if self.ended_by_key.get(&ended.key) == Some(&grant) {
-            self.ended_by_key.remove(&ended.key);
         }
     }
 }

@@ -13,6 +13,7 @@ mod contact;
 mod core;
 mod denial;
 mod effect;
+mod ended;
 mod ends;
 mod import;
 mod input;

@@ -102,7 +102,7 @@ impl NodeCore {
     }
 
     fn gone(&self, principal: Principal, id: LeaseId) -> Problem {
-        let ended = self.ledger.ended_by_id(id).filter(|ended| ended.principal == principal);
+        let ended = self.ledger.ended().by_id(id).filter(|ended| ended.principal == principal);
         match ended.map(|ended| ended.cause) {
             None => unknown_lease(id),
             Some(EndCause::Released) => {

@@ -72,7 +72,7 @@ impl NodeCore {
             .chain(groups(self.holders.entries()))
             .chain(groups(self.features.entries()))
             .chain(groups(self.ledger.principals().entries()))
-            .chain(groups(self.ledger.ended()))
+            .chain(groups(self.ledger.ended().iter()))
             .chain(groups(self.ledger.leases()))
     }
 
