@@ -1,8 +1,12 @@
 //! A node with very many live leases, each of a user of its own: what three figures are about, and takes long to make.
 
 use std::cell::{OnceCell, RefCell};
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use leasehold_clock::Stopwatch;
+use leasehold_protocol::api::{JournalStatus, StatusAnswer};
 
 use super::CONNECTIONS;
 use super::rounds::verify;
@@ -14,6 +18,12 @@ use crate::setup::{Holding, Medium, Node, Request, Sale, Site};
 const FIRST: u32 = 500;
 /// What is left for those who come and go.
 const SPARE: u32 = 500;
+
+/// A snapshot is due after as many records.
+const SNAPSHOT_RECORDS: u64 = 100_000;
+/// How often it is looked whether there is one, and for how long.
+const LOOK: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Made when it is first asked for.
 #[derive(Default)]
@@ -52,9 +62,25 @@ impl Crowd {
         let first = hold(bench, &request, &node, 0..u64::from(FIRST))?;
         let before = node.process().resident()?;
         hold(bench, &request, &node, first..u64::from(bench.scale.live) + first)?;
+        settle(bench, &node)?;
         let after = node.process().resident()?;
         Ok(Self { site, sale, node: RefCell::new(Some(node)), resident: (before, after) })
     }
+}
+
+/// Waits until the node has caught up with its snapshots: they come with a quarter of a CPU, seats came as fast as they
+/// could.
+fn settle(bench: &Bench, node: &Node) -> Result<()> {
+    let watch = Stopwatch::start();
+    while watch.elapsed() < PATIENCE {
+        let status: StatusAnswer = serde_json::from_slice(&bench.generator.get(&node.plain, "/v1/status")?)?;
+        let JournalStatus { seq, snapshot, .. } = status.journal;
+        if seq.saturating_sub(snapshot.map_or(0, |snapshot| snapshot.seq)) < SNAPSHOT_RECORDS {
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+    }
+    bail!("the node has not caught up with its snapshots within {} s", PATIENCE.as_secs())
 }
 
 /// Gives each user a seat, for good. The last number.

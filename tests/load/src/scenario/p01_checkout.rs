@@ -15,6 +15,8 @@ use crate::drive::Measured;
 use crate::report::{Cost, Row, Target, Unit};
 use crate::setup::{Medium, Node, Site};
 
+const OTHER_CROWDS: [usize; 3] = [1, 16, 256];
+
 pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let disk = bench.vendor.site("disk", Medium::Disk, &[SEATS])?;
     let memory = bench.vendor.site("memory", Medium::Memory, &[SEATS])?;
@@ -23,7 +25,27 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     for transport in Transport::BOTH {
         rows.extend(compare(bench, transport, (&disk, &on_disk), (&memory, &in_memory))?);
     }
+    for connections in OTHER_CROWDS {
+        rows.push(of_crowd(bench, (&disk, &on_disk), connections)?);
+    }
     Ok(rows)
+}
+
+/// With fewer or more who ask at once than the targets are about.
+fn of_crowd(bench: &Bench, (site, node): (&Site, &Node), connections: usize) -> Result<Row> {
+    let transport = Transport::Plain;
+    let cycles = Cycles { bench, site, node, sale: SEATS, transport, connections };
+    let [greeted, own] = take_turns(
+        bench.scale.rounds,
+        [
+            Contender::new("hello", || hello(bench, transport, connections)),
+            Contender::new("node", || cycles.run(bench.scale.load())),
+        ],
+    )?;
+    let what = format!("checkout + release, plain, {connections} at once");
+    let (greeted, rate) = (("hello", &greeted), Measured::per_second);
+    let row = Row::against(Number::P1, what, (&own, greeted), Unit::PerSecond, rate);
+    Ok(row.cost(Cost::of(&own, None)))
 }
 
 fn compare(
