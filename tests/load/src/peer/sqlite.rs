@@ -46,7 +46,7 @@ impl Sqlite {
 
 impl Peer for Sqlite {
     fn round(&self, generator: &Generator, users: usize, load: Load) -> Result<Measured> {
-        let users = Cycle::users(&Request::checkout("cad")?, users);
+        let users = Cycle::users(&Request::checkout("cad")?, 0..users as u64);
         hold(generator, (&self.place, self.server.process()), users, load)
     }
 }

@@ -1,7 +1,8 @@
 //! P13: everybody starts work at nine. 10 000 clients within ten seconds, each on a connection of its own; a fifth of them
 //! ask twice under one key, as a client does whose first answer is late; and there are seats for 250.
 //!
-//! And overload: many times as many at once as it takes to be busy get as much done together.
+//! And overload: many times as many at once as it takes to be busy get as much done together, and whoever wants a seat of
+//! another pool is served as often as they are.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,15 +13,15 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 
 use super::CONNECTIONS;
-use super::rounds::Cycles;
+use super::rounds::{Cycles, verify};
 use super::transport::Transport;
 use crate::amount::amount;
 use crate::bench::Bench;
 use crate::cli::Number;
-use crate::contest::{Contender, take_turns};
+use crate::contest::{Contender, median, take_turns};
 use crate::drive::{Arrival, Latency, Measured, Met};
 use crate::report::{Cost, Quantity, Row, Target, Unit};
-use crate::setup::{Medium, Request, Sale, fresh_key};
+use crate::setup::{Cycle, Medium, Request, Sale, fresh_key};
 
 const CLIENTS: u32 = 10_000;
 const WITHIN: Duration = Duration::from_secs(10);
@@ -29,6 +30,10 @@ const DUPLICATE_EVERY: u32 = 5;
 const SEATS: Sale = Sale { product: "cad", seats: 250 };
 /// Who wants seats at once where there are too many of them: 16 times those that keep the node busy.
 const CROWD: u32 = 1024;
+/// Who want seats of another pool meanwhile.
+const CALM: u32 = 16;
+/// The number of the first of them.
+const FIRST_CALM: u64 = CROWD as u64;
 /// What the node may take up while the herd passes.
 const RESIDENT_BYTES: f64 = 350e6;
 
@@ -38,7 +43,38 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
         rows.extend(herd(bench, transport, within_s)?);
     }
     rows.push(overload(bench)?);
+    rows.push(fairness(bench)?);
     Ok(rows)
+}
+
+/// How often the few of one pool are served, by how often each of the crowd of another one is.
+fn fairness(bench: &Bench) -> Result<Row> {
+    let crowded = Sale { product: "cad", seats: CROWD };
+    let calm = Sale { product: "cam", seats: CALM };
+    let site = bench.vendor.site("fairness", Medium::Disk, &[crowded, calm])?;
+    let node = site.run()?;
+    let mut each = Vec::new();
+    for _ in 0..bench.scale.rounds {
+        let mut all = Cycle::users(&Request::checkout(&site.sku(crowded.product))?, 0..FIRST_CALM);
+        let few = FIRST_CALM..FIRST_CALM + u64::from(CALM);
+        all.extend(Cycle::users(&Request::checkout(&site.sku(calm.product))?, few));
+        let (_, all) = bench.generator.run(&node.plain, all, bench.scale.load(), &[node.process()])?;
+        verify(bench, &node, all.iter().flat_map(Cycle::samples).map(Vec::as_slice))?;
+        let (few, crowd): (Vec<_>, Vec<_>) = all.into_iter().partition(|user| user.user() >= FIRST_CALM);
+        each.push((mean_checkouts(&few), mean_checkouts(&crowd)));
+    }
+    let ratios = each.iter().map(|(few, crowd)| few / crowd).collect();
+    let count = |of: fn(&(f64, f64)) -> f64| {
+        let amount = median(each.iter().map(of).collect());
+        Quantity { amount, unit: Unit::Count }
+    };
+    let what = format!("checkouts of each of {CALM}, {CROWD} others at another pool");
+    let row = Row::new(Number::P13, what, count(|each| each.0));
+    Ok(row.with_ratios("each other", count(|each| each.1), ratios).target(Target::RatioAtLeast(0.8)))
+}
+
+fn mean_checkouts(users: &[Cycle]) -> f64 {
+    users.iter().map(|user| amount(user.checkouts())).sum::<f64>() / amount(users.len() as u64)
 }
 
 /// What gets done at the busiest, and with so many more who wait all the time.

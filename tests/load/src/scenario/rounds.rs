@@ -28,7 +28,7 @@ pub(super) struct Cycles<'a> {
 impl Cycles<'_> {
     pub(super) fn run(&self, load: Load) -> Result<Measured> {
         let Self { bench, site, node, sale, transport, connections } = self;
-        let users = Cycle::users(&Request::checkout(&site.sku(sale.product))?, *connections);
+        let users = Cycle::users(&Request::checkout(&site.sku(sale.product))?, 0..*connections as u64);
         let place = transport.node(node);
         let (measured, users) = bench.generator.run(place, users, load, &[node.process()])?;
         verify(bench, node, users.iter().flat_map(Cycle::samples).map(Vec::as_slice))?;

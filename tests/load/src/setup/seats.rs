@@ -118,12 +118,22 @@ pub(crate) struct Cycle {
 }
 
 impl Cycle {
-    pub(crate) fn users(request: &Request, count: usize) -> Vec<Self> {
-        let users = (0..count as u64).map(|user| {
+    pub(crate) fn users(request: &Request, users: std::ops::Range<u64>) -> Vec<Self> {
+        let users = users.map(|user| {
             let request = request.clone();
             Self { request, user, held: None, checkouts: 0, samples: Vec::new() }
         });
         users.collect()
+    }
+
+    /// Who it is.
+    pub(crate) const fn user(&self) -> u64 {
+        self.user
+    }
+
+    /// How many seats it has had.
+    pub(crate) const fn checkouts(&self) -> u64 {
+        self.checkouts
     }
 
     /// Answers to be verified.
@@ -330,7 +340,7 @@ mod tests {
         let answer = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let seat = answer(r#"{"decision":"allow","code":"ALLOWED","lease_id":"lse_1"}"#);
         let no = answer(r#"{"decision":"deny","code":"POOL_EXHAUSTED","detail":""}"#);
-        let mut cycle = Cycle::users(&request, 1).remove(0);
+        let mut cycle = Cycle::users(&request, 0..1).remove(0);
         assert!(cycle.hear(no.as_bytes()).is_err());
         assert!(cycle.hear(seat.as_bytes()).unwrap().is_some());
         let mut out = Vec::new();
