@@ -25,5 +25,7 @@ pub const INDEX_STRIDE_BYTES: usize = 16 * 1024;
 pub const SNAPSHOTS_KEPT: usize = 3;
 /// Bytes of a snapshot that are written at once, and synced: so that no commit waits behind more.
 pub const SNAPSHOT_WRITE_BYTES: usize = 1024 * 1024;
+/// Segments that a full disk still has room for when a snapshot is written: the journal needs them.
+pub const SNAPSHOT_SPARED_SEGMENTS: u64 = 2;
 /// The longest time between two syncs of the MARK while frames are appended.
 pub const MARK_SYNC_MS: i64 = 60_000;

@@ -13,6 +13,7 @@ use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::statvfs::fstatvfs;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 /// A directory that keeps a journal, or will.
@@ -38,6 +39,8 @@ pub trait Directory: Clone + Send + 'static {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes the names durable.
     fn sync(&self) -> io::Result<()>;
+    /// How many bytes the files in it may still grow by, as far as the system says.
+    fn room(&self) -> io::Result<u64>;
     /// Whether the journal is in its place; a staged directory is not before [`Self::publish`].
     fn is_published(&self) -> io::Result<bool>;
     /// Moves a staged directory to its place, in one step and durably.
@@ -157,6 +160,13 @@ impl Directory for OsDirectory {
 
     fn sync(&self) -> io::Result<()> {
         self.descriptor.sync_all()
+    }
+
+    fn room(&self) -> io::Result<u64> {
+        let system = fstatvfs(self.descriptor.as_fd())?;
+        // A file system that has no blocks at all does not count them.
+        let counted = system.blocks() > 0;
+        Ok(if counted { system.blocks_available().saturating_mul(system.fragment_size()) } else { u64::MAX })
     }
 
     fn is_published(&self) -> io::Result<bool> {

@@ -7,7 +7,7 @@
 //! NEXT                 the next segment while it is prepared
 //! <first seq>.seg      frames, then zeros
 //! <next seq>.snap      what the records before that one come to, as the program above wrote it down
-//! SNAPSHOT             the next of these while it is written
+//! SNAPSHOT             the next of these while it is written; whoever opens the journal to write takes it away
 //! ```
 //!
 //! Segments are written with zeros and synced before use and never used twice, so a commit changes no metadata and
@@ -152,6 +152,8 @@ impl<D: Directory> FileHome<D> {
         }
         // The process before may have ended long after it did this last.
         mark.sync()?;
+        // Before the next segment wants its room.
+        snapshot::remove_unfinished(&directory)?;
         let Survey { stored, frames, unmarked_frames, torn, .. } = survey;
         let next_segment = Preparer::new(directory, genesis.segment_bytes());
         let mut home =

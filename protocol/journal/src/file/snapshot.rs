@@ -24,7 +24,7 @@ use crate::chain::{Chain, Genesis, Tail};
 use crate::error::JournalError;
 use crate::limits;
 
-/// The name of a snapshot that is written. One that a crash left is made anew.
+/// The name of a snapshot that is written. One that a crash left is taken away.
 const UNFINISHED: &str = "SNAPSHOT";
 const HEAD: &[u8] = b"LHS1\x01\0";
 const HEAD_BYTES: usize = HEAD.len() + 2 + 32 + 8 + 32 + 8 + CRC_BYTES;
@@ -78,9 +78,13 @@ pub fn list_in<D: Directory>(directory: &D, genesis: &Genesis) -> Result<Vec<Fou
     let mut names = directory.names().map_err(JournalError::read("the directory"))?;
     names.retain(|name| parse(name).is_some());
     names.sort_unstable_by(|a, b| b.cmp(a));
-    let found = names.into_iter().map(|name| {
-        let head = SnapshotReader::open_in(directory, &name, genesis).map(|reader| reader.head);
-        Found { name, head }
+    let found = names.into_iter().filter_map(|name| {
+        let head = match SnapshotReader::open_in(directory, &name, genesis) {
+            // Beside a writer the oldest ones go.
+            Err(BadSnapshot::Read(error)) if error.kind() == io::ErrorKind::NotFound => return None,
+            opened => opened.map(|reader| reader.head),
+        };
+        Some(Found { name, head })
     });
     Ok(found.collect())
 }
@@ -208,6 +212,8 @@ pub struct SnapshotWriter<D: Directory = OsDirectory> {
     written: u64,
     buffer: Vec<u8>,
     hash: Sha256,
+    /// It has its own name.
+    is_published: bool,
 }
 
 impl SnapshotWriter {
@@ -224,7 +230,8 @@ impl<D: Directory> SnapshotWriter<D> {
     pub fn create_in(directory: D, genesis: Genesis, head: SnapshotHead) -> Result<Self, JournalError> {
         let file = directory.create(UNFINISHED).map_err(JournalError::write(UNFINISHED))?;
         let buffer = encode_head(&genesis, &head).to_vec();
-        Ok(Self { directory, genesis, head, file, written: 0, buffer, hash: Sha256::new() })
+        let (written, hash, is_published) = (0, Sha256::new(), false);
+        Ok(Self { directory, genesis, head, file, written, buffer, hash, is_published })
     }
 
     /// Adds a part, which is not empty.
@@ -246,16 +253,25 @@ impl<D: Directory> SnapshotWriter<D> {
     pub fn finish(mut self) -> Result<(), JournalError> {
         self.buffer.extend(0_u32.to_le_bytes());
         self.buffer.extend(self.hash.clone().finalize());
-        let mut publish = || {
-            self.flush()?;
-            self.directory.rename(UNFINISHED, &name(self.head.tail.next_seq))?;
-            self.directory.sync()
-        };
-        publish().map_err(JournalError::write(UNFINISHED))?;
+        self.publish().map_err(JournalError::write(UNFINISHED))?;
         self.remove_old()
     }
 
+    fn publish(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.directory.rename(UNFINISHED, &name(self.head.tail.next_seq))?;
+        self.is_published = true;
+        self.directory.sync()
+    }
+
     fn flush(&mut self) -> io::Result<()> {
+        let spared = limits::SNAPSHOT_SPARED_SEGMENTS * u64::from(self.genesis.segment_bytes());
+        if self.directory.room()? < spared + self.buffer.len() as u64 {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "the room that is left is for the journal",
+            ));
+        }
         self.file.write_at(&self.buffer, self.written)?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
@@ -266,14 +282,32 @@ impl<D: Directory> SnapshotWriter<D> {
         let ours = |head: &SnapshotHead| head.state_version == self.head.state_version;
         let mut kept = 0;
         for Found { name, head } in list_in(&self.directory, &self.genesis)? {
-            if kept < limits::SNAPSHOTS_KEPT && head.as_ref().is_ok_and(ours) {
-                kept += 1;
-            } else {
-                self.directory.remove(&name).map_err(JournalError::write(&name))?;
+            match &head {
+                Ok(head) if kept < limits::SNAPSHOTS_KEPT && ours(head) => kept += 1,
+                // It may be a good one, where no more files can be opened now.
+                Err(BadSnapshot::Read(_)) => {}
+                Ok(_) | Err(BadSnapshot::Damaged(_) | BadSnapshot::Foreign) => {
+                    self.directory.remove(&name).map_err(JournalError::write(&name))?;
+                }
             }
         }
         Ok(())
     }
+}
+
+impl<D: Directory> Drop for SnapshotWriter<D> {
+    /// What was not finished takes no room.
+    fn drop(&mut self) {
+        if !self.is_published {
+            // If that fails, whoever opens the journal next does it.
+            let _ = remove_unfinished(&self.directory);
+        }
+    }
+}
+
+/// Takes away what somebody left who wrote a snapshot and ended. Nobody may be writing one.
+pub(super) fn remove_unfinished<D: Directory>(directory: &D) -> Result<(), JournalError> {
+    directory.remove(UNFINISHED).map_err(JournalError::write(UNFINISHED))
 }
 
 fn name(next_seq: Seq) -> String {

@@ -25,6 +25,8 @@ struct State {
     published: bool,
     locked: bool,
     faults: Vec<Fault>,
+    /// Bytes that are free; none is no end of them.
+    room: Option<u64>,
     /// Operations until the power fails.
     power_left: Option<usize>,
     log: Vec<(Op, String)>,
@@ -44,6 +46,7 @@ struct Content {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     Create,
+    Open,
     Publish,
     Remove,
     Rename,
@@ -63,6 +66,11 @@ impl Disk {
     /// From now on `op` on files whose name contains `name` fails.
     pub(crate) fn fail(&self, op: Op, name: &'static str, errno: Errno) {
         self.state().faults.push(Fault { op, name, errno });
+    }
+
+    /// From now on so many bytes are said to be free.
+    pub(crate) fn leave_room(&self, bytes: u64) {
+        self.state().room = Some(bytes);
     }
 
     /// Nothing fails any more.
@@ -175,6 +183,11 @@ impl State {
 
     fn begin_powered(&mut self, op: Op, name: &str) -> io::Result<()> {
         self.log.push((op, name.to_owned()));
+        self.refuse(op, name)
+    }
+
+    /// Fails where it was told to.
+    fn refuse(&self, op: Op, name: &str) -> io::Result<()> {
         let fault = self.faults.iter().find(|fault| fault.op == op && name.contains(fault.name));
         fault.map_or(Ok(()), |fault| Err(fault.errno.into()))
     }
@@ -221,16 +234,21 @@ impl Directory for Disk {
     }
 
     fn open(&self, name: &str, _access: Access) -> io::Result<DiskFile> {
-        let file = *self.state().names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        let state = self.state();
+        state.refuse(Op::Open, name)?;
+        let file = *state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        drop(state);
         Ok(DiskFile { disk: self.clone(), file, name: name.to_owned() })
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.state();
         state.begin(Op::Remove, name)?;
-        state.change_names(|names| {
-            names.remove(name);
-        });
+        if state.names.contains_key(name) {
+            state.change_names(|names| {
+                names.remove(name);
+            });
+        }
         Ok(())
     }
 
@@ -253,6 +271,10 @@ impl Directory for Disk {
         state.durable_names = state.names.clone();
         state.unsynced_names.clear();
         Ok(())
+    }
+
+    fn room(&self) -> io::Result<u64> {
+        Ok(self.state().room.unwrap_or(u64::MAX))
     }
 
     fn is_published(&self) -> io::Result<bool> {

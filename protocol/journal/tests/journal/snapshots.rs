@@ -9,7 +9,7 @@ use leasehold_protocol::time::UnixMs;
 use nix::errno::Errno;
 
 use crate::disk::{Disk, Op};
-use crate::rig::{Chance, draft, frames, genesis, journal_of, open};
+use crate::rig::{Chance, SEGMENT_BYTES, draft, frames, genesis, journal_of, open};
 
 /// Four segments. No record is a frame of an idle minute.
 const SIZES: [usize; 15] = [700, 0, 1500, 900, 1200, 0, 0, 1000, 30, 900, 0, 800, 1900, 700, 1500];
@@ -78,6 +78,24 @@ fn snapshots_of_no_use_make_room() {
     write(&disk, head(tails[8])).unwrap();
     let expected = [&names[..2], &["00000000000000000006.snap".to_owned()]].concat();
     assert_eq!(disk.named(".snap"), expected);
+}
+
+#[test]
+fn a_snapshot_that_cannot_be_opened_now_is_kept_and_one_that_is_gone_is_none() {
+    let (disk, tails) = journal();
+    for tail in [tails[1], tails[3], tails[4]] {
+        write(&disk, head(tail)).unwrap();
+    }
+    let before = disk.named(".snap");
+    disk.fail(Op::Open, ".snap", Errno::EMFILE);
+    write(&disk, head(tails[8])).unwrap();
+    let unreadable = list_in(&disk, &genesis(1)).unwrap();
+    assert!(unreadable.iter().all(|found| matches!(found.head, Err(BadSnapshot::Read(_)))));
+    disk.heal();
+    assert_eq!(disk.named(".snap")[..3], before);
+    assert_eq!(disk.named(".snap").len(), 4);
+    disk.fail(Op::Open, "00000000000000000002", Errno::ENOENT);
+    assert_eq!(list_in(&disk, &genesis(1)).unwrap().len(), 3);
 }
 
 #[test]
@@ -270,10 +288,43 @@ fn a_snapshot_that_cannot_be_written_is_an_error_and_harms_nothing() {
         write(&disk, head(tails[1])).unwrap();
         disk.fail(op, "", Errno::ENOSPC);
         assert!(matches!(write(&disk, head(tails[3])), Err(JournalError::Write { .. })), "{op:?}");
+        assert!(disk.named("SNAPSHOT").is_empty(), "{op:?}");
         disk.heal();
         assert_eq!(read(&disk, "00000000000000000002.snap").unwrap(), PARTS);
         FileHome::open_in(disk.clone(), Some(tails[1])).unwrap();
     }
+}
+
+#[test]
+fn a_snapshot_leaves_the_journal_its_room_or_is_none() {
+    let (disk, tails) = journal();
+    let roomy = disk.copy();
+    write(&roomy, head(tails[3])).unwrap();
+    let name = roomy.named(".snap").remove(0);
+    let needed =
+        limits::SNAPSHOT_SPARED_SEGMENTS * u64::from(SEGMENT_BYTES) + roomy.content(&name).len() as u64;
+    for (room, fits) in [(needed - 1, false), (needed, true), (needed + 1, true)] {
+        let disk = disk.copy();
+        disk.leave_room(room);
+        assert_eq!(write(&disk, head(tails[3])).is_ok(), fits, "{room}");
+        assert!(disk.named("SNAPSHOT").is_empty());
+        assert_eq!(disk.named(".snap").len(), usize::from(fits), "{room}");
+    }
+}
+
+#[test]
+fn what_nobody_finishes_is_taken_away() {
+    let (disk, tails) = journal();
+    let mut writer = SnapshotWriter::create_in(disk.clone(), genesis(1), head(tails[3])).unwrap();
+    writer.add(&vec![1; limits::SNAPSHOT_WRITE_BYTES]).unwrap();
+    assert!(!disk.named("SNAPSHOT").is_empty());
+    let killed = disk.after_kill();
+    drop(writer);
+    assert!(disk.named("SNAPSHOT").is_empty());
+    ReadOnly::open_in(killed.clone(), None).unwrap();
+    assert!(!killed.named("SNAPSHOT").is_empty(), "somebody may be writing it");
+    open(&killed).unwrap();
+    assert!(killed.named("SNAPSHOT").is_empty());
 }
 
 #[test]
