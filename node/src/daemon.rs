@@ -70,10 +70,11 @@ pub(crate) fn run(settings: Settings, output: Output) -> Result<(), Failure> {
     let snapshots = SnapshotMaker::spawn(settings.dir.clone(), news)
         .map_err(|error| cannot_start("the maker of snapshots", &error))?;
     let (writer, thread) = Writer::spawn(store).map_err(|error| cannot_start("the writer", &error))?;
-    let daemon = Daemon { settings, keys, bound, writer, node_id };
+    let daemon = Daemon { settings, keys, bound, writer: writer.clone(), node_id };
     let ended = runtime.block_on(daemon.serve(output));
-    // The writer makes the last one.
+    // The writer makes the last one, and not before: it goes on as long as there is a way to it.
     snapshots.stop();
+    drop(writer);
     // Whatever did not end in time is dropped here, and with it the last ways to the writer.
     runtime.shutdown_timeout(limits::ABANDON);
     join(thread)?;

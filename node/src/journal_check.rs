@@ -51,8 +51,9 @@ pub(crate) fn everything(dir: &DataDir) -> Result<JournalVerified, Failure> {
 fn check(dir: &DataDir, extent: Extent) -> Result<JournalVerified, Failure> {
     let path = dir.journal();
     let found = verify(&path, extent).map_err(|error| verdict(&error))?;
-    let journal = ReadOnly::open(&path).map_err(|error| verdict(&error))?;
+    // Before the journal is opened: beside a daemon it goes as far as these then.
     let kept = kept(&path)?;
+    let journal = ReadOnly::open(&path).map_err(|error| verdict(&error))?;
     replay_through(&path, &journal, &kept)?;
     Ok(JournalVerified {
         verified: true,
