@@ -6,7 +6,7 @@ use std::path::Path;
 
 use leasehold_cli::Failure;
 use leasehold_journal::file::snapshot::{self, BadSnapshot, Found, SnapshotHead, SnapshotReader};
-use leasehold_journal::file::{Extent, ReadOnly, verify};
+use leasehold_journal::file::{Extent, ReadOnly};
 use leasehold_journal::{JournalError, Tail};
 use leasehold_node_core::NodeCore;
 use leasehold_protocol::bytes::Digest;
@@ -50,10 +50,10 @@ pub(crate) fn everything(dir: &DataDir) -> Result<JournalVerified, Failure> {
 
 fn check(dir: &DataDir, extent: Extent) -> Result<JournalVerified, Failure> {
     let path = dir.journal();
-    let found = verify(&path, extent).map_err(|error| verdict(&error))?;
     // Before the journal is opened: beside a daemon it goes as far as these then.
-    let kept = kept(&path)?;
-    let journal = ReadOnly::open(&path).map_err(|error| verdict(&error))?;
+    let snapshots = snapshot::list(&path).map_err(|error| verdict(&error))?;
+    let (journal, found) = ReadOnly::open_verified(&path, extent).map_err(|error| verdict(&error))?;
+    let kept = kept(snapshots)?;
     replay_through(&path, &journal, &kept)?;
     Ok(JournalVerified {
         verified: true,
@@ -67,9 +67,9 @@ fn check(dir: &DataDir, extent: Extent) -> Result<JournalVerified, Failure> {
 }
 
 /// The snapshots that can be compared: not those of another version of this program.
-fn kept(path: &Path) -> Result<Vec<(String, SnapshotHead)>, Failure> {
+fn kept(found: Vec<Found>) -> Result<Vec<(String, SnapshotHead)>, Failure> {
     let mut kept = Vec::new();
-    for Found { name, head } in snapshot::list(path).map_err(|error| verdict(&error))? {
+    for Found { name, head } in found {
         match usable(head) {
             Ok(head) => kept.push((name, head)),
             Err(Unusable::OtherLayout(_)) => {}

@@ -195,6 +195,7 @@ mod tests {
     use leasehold_protocol::time::{BootId, Stamp, SvcMs, UnixMs};
 
     use super::*;
+    use crate::journal_check;
     use crate::replay::Beginning;
 
     #[test]
@@ -240,6 +241,22 @@ mod tests {
             let (at, core) = core_of(&dir);
             assert_eq!((at, core.state_hash()), (left, whole));
         }
+    }
+
+    /// A power cut keeps the snapshot, which was synced, and an earlier MARK, which was not.
+    #[test]
+    fn a_snapshot_above_the_mark_is_compared_too() {
+        let (_temporary, dir, mut home) = journal();
+        grow(&mut home, 2);
+        tick(&mut home);
+        let mark = dir.journal().join("MARK");
+        let earlier = std::fs::read(&mark).unwrap();
+        grow(&mut home, 1);
+        tick(&mut home);
+        make(&dir, &Pace::Full).unwrap();
+        drop(home);
+        std::fs::write(&mark, earlier).unwrap();
+        assert_eq!(journal_check::everything(&dir).unwrap().snapshots, 1);
     }
 
     #[test]

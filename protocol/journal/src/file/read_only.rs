@@ -14,7 +14,7 @@ use crate::error::JournalError;
 use crate::frame::Frame;
 use crate::home::Frames;
 
-/// A journal as far as its MARK vouched for it when this was opened.
+/// A journal as far as its MARK vouched for it when this was opened, or all of one that nobody writes.
 pub struct ReadOnly<D: Directory = OsDirectory> {
     genesis: Genesis,
     stored: Stored<D>,
@@ -31,6 +31,11 @@ impl ReadOnly {
     pub fn open_from(path: &Path, start: Option<Tail>) -> Result<Self, JournalError> {
         Self::open_in(open_directory(path)?, start)
     }
+
+    /// Opens the journal at `path` as far as `extent` goes, and says what was found, as [`verify`] does.
+    pub fn open_verified(path: &Path, extent: Extent) -> Result<(Self, Verified), JournalError> {
+        Self::open_verified_in(open_directory(path)?, extent)
+    }
 }
 
 impl<D: Directory> ReadOnly<D> {
@@ -40,12 +45,20 @@ impl<D: Directory> ReadOnly<D> {
         Ok(Self { genesis, stored: survey.stored })
     }
 
+    fn open_verified_in(directory: D, extent: Extent) -> Result<(Self, Verified), JournalError> {
+        let (genesis, Survey { stored, frames, unmarked_frames, torn, .. }) =
+            survey(directory, extent, None)?;
+        let tail = stored.tail();
+        let verified = Verified { genesis: genesis.clone(), frames, tail, unmarked_frames, torn };
+        Ok((Self { genesis, stored }, verified))
+    }
+
     /// What makes this journal different from all others.
     pub const fn genesis(&self) -> &Genesis {
         &self.genesis
     }
 
-    /// The end of what is durable for certain.
+    /// Its end: that of what is durable for certain, unless it was opened further.
     pub const fn tail(&self) -> Tail {
         self.stored.tail()
     }
@@ -83,14 +96,7 @@ pub fn verify(path: &Path, extent: Extent) -> Result<Verified, JournalError> {
 
 #[doc(hidden)]
 pub fn verify_in<D: Directory>(directory: D, extent: Extent) -> Result<Verified, JournalError> {
-    let (genesis, survey) = survey(directory, extent, None)?;
-    Ok(Verified {
-        genesis,
-        frames: survey.frames,
-        tail: survey.stored.tail(),
-        unmarked_frames: survey.unmarked_frames,
-        torn: survey.torn,
-    })
+    ReadOnly::open_verified_in(directory, extent).map(|(_, verified)| verified)
 }
 
 /// How far the MARK of the journal at `path` vouches for it now, by its newest good slot.
