@@ -88,7 +88,7 @@ registry! {
     JournalTorn "journal.torn" Warn "An interrupted write was cut off the journal; nobody had been answered for it.";
     JournalFull "journal.cannot_grow" Warn "There is no room for the next segment of the journal: new seats are refused. Make room.";
     SnapshotMade "snapshot.made" Info "A snapshot of the state was written: a start replays only what came after it.";
-    SnapshotFailed "snapshot.failed" Warn "No snapshot could be written, for the reason given. Seats are served on; the next start takes longer. See the disk.";
+    SnapshotFailed "snapshot.failed" Warn "No snapshot could be written, for the reason given. Seats are served on; the next start takes longer. See the disk: its last room (two segments) is left to the journal.";
     SnapshotUnused "snapshot.unused" Warn "A snapshot is of no use: damaged, of another journal, or of another version. An older one is taken, or the journal from its beginning.";
     BundleApplied "bundle.applied" Info "A bundle is in force.";
     ArtefactRefused "artefact.refused" Info "A file or an answer of the issuer was refused; see the code.";
