@@ -8,7 +8,6 @@ use leasehold_protocol::seq::Seq;
 use serde::{Deserialize, Serialize};
 
 use crate::input::Principal;
-use crate::lease_table::{of_id, of_key};
 use crate::limits;
 use crate::record::EndCause;
 
@@ -22,14 +21,14 @@ pub(crate) struct Ended {
     pub(crate) cause: EndCause,
 }
 
-/// Those that ended last. They are numbered in the order of their ends, and found by 32 bits like leases.
+/// Those that ended last, numbered in the order of their ends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EndedLeases {
     ring: VecDeque<(Seq, Ended)>,
     /// The number of the first in the ring; the next one is one more, and after the last comes 0 again.
     first: u32,
-    by_id: BTreeSet<(u32, u32)>,
-    by_key: BTreeSet<(u32, u32)>,
+    by_id: BTreeSet<(LeaseId, u32)>,
+    by_key: BTreeSet<([u8; 16], u32)>,
 }
 
 impl EndedLeases {
@@ -43,13 +42,12 @@ impl EndedLeases {
     }
 
     pub(crate) fn by_id(&self, id: LeaseId) -> Option<&Ended> {
-        self.among(&self.by_id, of_id(id)).find(|(_, ended)| ended.lease == id).map(|(_, ended)| ended)
+        self.of(&self.by_id, id).next().map(|(_, ended)| ended)
     }
 
     /// The last one of that key: it was free to be used again once an earlier lease was forgotten.
     pub(crate) fn by_key(&self, key: &[u8; 16]) -> Option<&Ended> {
-        let same = self.among(&self.by_key, of_key(key)).filter(|(_, ended)| ended.key == *key);
-        same.max_by_key(|&(place, _)| place).map(|(_, ended)| ended)
+        self.of(&self.by_key, *key).max_by_key(|&(place, _)| place).map(|(_, ended)| ended)
     }
 
     /// Remembers one more, and forgets the oldest if they are too many.
@@ -59,21 +57,21 @@ impl EndedLeases {
         }
         let place = u32::try_from(self.ring.len()).expect("ENDED_LEASES is far below 2³²");
         let number = self.first.wrapping_add(place);
-        self.by_id.insert((of_id(ended.lease), number));
-        self.by_key.insert((of_key(&ended.key), number));
+        self.by_id.insert((ended.lease, number));
+        self.by_key.insert((ended.key, number));
         self.ring.push_back((grant, ended));
     }
 
     fn forget_oldest(&mut self) {
         let Some((_, ended)) = self.ring.pop_front() else { return };
-        self.by_id.remove(&(of_id(ended.lease), self.first));
-        self.by_key.remove(&(of_key(&ended.key), self.first));
+        self.by_id.remove(&(ended.lease, self.first));
+        self.by_key.remove(&(ended.key, self.first));
         self.first = self.first.wrapping_add(1);
     }
 
-    /// Those with such bits, each with its place in the ring.
-    fn among(&self, index: &BTreeSet<(u32, u32)>, bits: u32) -> impl Iterator<Item = (u32, &Ended)> {
-        let same = index.range((bits, u32::MIN)..=(bits, u32::MAX));
+    /// Those of that name, each with its place in the ring.
+    fn of<N: Ord + Copy>(&self, index: &BTreeSet<(N, u32)>, name: N) -> impl Iterator<Item = (u32, &Ended)> {
+        let same = index.range((name, u32::MIN)..=(name, u32::MAX));
         same.filter_map(|&(_, number)| {
             let place = number.wrapping_sub(self.first);
             self.ring.get(place as usize).map(|(_, ended)| (place, ended))
@@ -124,11 +122,9 @@ mod tests {
         }
     }
 
-    /// The bits that are looked at are the same for many.
     fn id(number: u32) -> LeaseId {
         let mut id = [0; 16];
         id[..4].copy_from_slice(&number.to_be_bytes());
-        id[15] = number.to_be_bytes()[3] & 3;
         LeaseId(id)
     }
 }

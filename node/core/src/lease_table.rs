@@ -112,13 +112,13 @@ fn handle(at: usize) -> Handle {
 }
 
 /// The end of an id is random.
-pub(crate) fn of_id(id: LeaseId) -> u32 {
+fn of_id(id: LeaseId) -> u32 {
     let [.., a, b, c, d] = id.0;
     u32::from_be_bytes([a, b, c, d])
 }
 
 /// Whoever chooses keys does not choose where they are found.
-pub(crate) fn of_key(key: &[u8; 16]) -> u32 {
+fn of_key(key: &[u8; 16]) -> u32 {
     let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(key));
     u32::from_be_bytes([a, b, c, d])
 }
