@@ -59,6 +59,10 @@ impl Store {
         check_genesis(home.genesis())?;
         let frames = home.read(beginning.core.next_seq()).map_err(|error| journal_failure(&error))?;
         let core = replay(beginning, frames, &Pace::Full)?;
+        // Whatever kept a record from being replayed: a state without it is not served.
+        if core.next_seq() != home.tail().next_seq {
+            return Err(damaged(core.next_seq(), "the records before it do not lead to it"));
+        }
         let identity = identity(&core, dir)?;
         if identity.realm.id.0 != *home.genesis().realm() {
             return Err(damaged(Seq::FIRST, "its records are of another realm than its genesis"));
