@@ -200,6 +200,9 @@ registry! {
     EpochNotReached = 407 "EPOCH_NOT_REACHED" 409 STATE Retry "the state asked for has not arrived here";
     JournalDamaged = 408 "JOURNAL_DAMAGED" 503 STATE Final "the journal is damaged or incomplete";
     ProofNotLive = 409 "PROOF_NOT_LIVE" 422 STATE Final "the proof is valid but not live at the time asked";
+    IssuerRecovering = 410 "ISSUER_RECOVERING" 409 STATE Final "the issuer may have forgotten what it signed, and sells nothing until its nodes have reported";
+    NodeForked = 411 "NODE_FORKED" 409 STATE Final "the node says something else than it said before: it was restored, or runs twice";
+    RecoveryUnattested = 412 "RECOVERY_UNATTESTED" 409 STATE Final "nobody has attested that no copy of the node runs";
 
     Unreachable = 500 "UNREACHABLE" 502 UNREACHABLE Retry "nobody answers at the address";
     Timeout = 501 "TIMEOUT" 504 UNREACHABLE Retry "no answer in time";
@@ -246,6 +249,7 @@ registry! {
     RateLimited = 811 "RATE_LIMITED" 429 CONFLICT Retry "the caller asks too often";
     PreconditionFailed = 812 "PRECONDITION_FAILED" 412 CONFLICT Final "it is no longer as the request expects";
     PreconditionRequired = 813 "PRECONDITION_REQUIRED" 428 CONFLICT Final "the request must say which version it means";
+    ArtefactsNeeded = 814 "ARTEFACTS_NEEDED" 409 CONFLICT Retry "the issuer must see what the node stands on";
 
     Internal = 900 "INTERNAL" 500 INTERNAL Final "an internal error";
     Unrecognised = 901 "UNRECOGNISED" 500 INTERNAL Final "a newer peer answered with a code unknown here";

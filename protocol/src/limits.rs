@@ -3,9 +3,9 @@
 /// This version as heads name it: major << 16 | minor. A head that asks for a newer one is refused.
 pub const READER_VERSION: u32 = 1;
 
-/// Bytes of one envelope, except manifest and bundle.
+/// Bytes of one envelope, except manifest, request and bundle.
 pub const ENVELOPE_BYTES: usize = 64 * 1024;
-/// Bytes of a manifest or bundle envelope.
+/// Bytes of a manifest, request or bundle envelope.
 pub const LARGE_ENVELOPE_BYTES: usize = 8 * 1024 * 1024;
 /// Bytes of a `SeatProof` container.
 pub const PROOF_BYTES: usize = 16 * 1024;

@@ -191,6 +191,8 @@ fn request(realm: Realm, key: &NodeKey, join: Option<JoinCode>) -> Vec<u8> {
         usage: Vec::new(),
         journal: JournalTail { seq: 1, chain: Digest([0; 32]) },
         wants: Wants::ALL,
+        recovery: None,
+        presented: None,
         ext: Extensions::NONE,
     };
     seal(&realm, &request, &[key]).unwrap().envelope

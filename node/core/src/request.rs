@@ -92,6 +92,8 @@ impl NodeCore {
             usage: self.untold_usage(),
             journal,
             wants: Wants::ALL,
+            recovery: None,
+            presented: None,
             ext: Extensions::NONE,
         };
         let request = Box::new(request);

@@ -111,7 +111,7 @@ impl Kind {
     /// Cap of the whole envelope.
     pub const fn max_bytes(self) -> usize {
         match self {
-            Self::Manifest | Self::Bundle => limits::LARGE_ENVELOPE_BYTES,
+            Self::Manifest | Self::Request | Self::Bundle => limits::LARGE_ENVELOPE_BYTES,
             Self::SeatProof => limits::PROOF_BYTES,
             _ => limits::ENVELOPE_BYTES,
         }

@@ -31,7 +31,9 @@ pub use manifest::{Manifest, ManifestEntry};
 pub use node_certificate::{NodeCaps, NodeCertificate};
 pub use pool::{BorrowCaps, Pool, Seats, TtlBounds};
 pub use receipt::Receipt;
-pub use request::{Have, JoinProof, JournalTail, PoolUsage, Ratchet, Released, Request, Wants};
+pub use request::{
+    Have, JoinProof, JournalTail, PoolUsage, Ratchet, RecoverCause, Recovery, Released, Request, Wants,
+};
 pub use root::{Cutoff, KeyState, LogPolicy, RoleKeys, Root, RootKey};
 pub use seat_proof::{Chain, ProofBytesError, SeatProof};
 pub use time_statement::TimeStatement;

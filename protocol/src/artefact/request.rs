@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Artefact, Extensions, Issue, Kind, Malformed, check_name, check_set, check_set_by, ensure};
-use crate::bytes::{Digest, Nonce, SpkiDigest};
+use crate::bytes::{Bytes, Digest, Nonce, SpkiDigest};
 use crate::ids::{AccountId, NodeId, PoolId, RequestId};
 use crate::keys::{PublicKey, PublicKeyBytes};
 use crate::limits;
@@ -45,8 +45,42 @@ pub struct Request {
     pub journal: JournalTail,
     /// What it wants.
     pub wants: Wants,
+    /// Whether it is in RECOVER; none if its ledger is whole.
+    pub recovery: Option<Recovery>,
+    /// Envelopes of the issuer's that the node stands on, ascending: its certificate, and every row that it serves or
+    /// under which something still runs, with its pool and grant. All of them, or none where nobody asked for them.
+    pub presented: Option<Vec<Bytes>>,
     /// Later fields.
     pub ext: Extensions,
+}
+
+/// RECOVER of a node, as it tells its issuer: what it forgot may still run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// What showed that the ledger may have regressed.
+    pub cause: RecoverCause,
+    /// The longest promise that may have been forgotten is over: no seat is used but those that the node knows of.
+    pub waited: bool,
+    /// An operator of the site attests that no copy of this node runs.
+    pub attested: bool,
+}
+
+/// What shows that a ledger may have regressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecoverCause {
+    /// An operator put a backup in the journal's place.
+    Restored,
+    /// An operator says so.
+    Declared,
+    /// The journal ends before records that were acknowledged, or is damaged.
+    Behind,
+    /// The machine is the same, its VM generation is not.
+    Snapshot,
+    /// Somebody shows a ticket of this node that its journal lacks.
+    Ticket,
+    /// The issuer knows of more reports than this node made.
+    Issuer,
 }
 
 /// Shows knowledge of a join code without telling it.
@@ -136,6 +170,12 @@ impl Artefact for Request {
         check_set(&self.tls_keys, limits::TLS_KEYS, "tls_keys")?;
         check_released(&self.released)?;
         check_set_by(&self.usage, limits::REPORTED_ROWS, "usage", |u| &u.pool)?;
+        let enrolled = self.node.is_some();
+        ensure(enrolled || self.recovery.is_none(), "recovery", "is of an enrolled node")?;
+        if let Some(presented) = &self.presented {
+            ensure(enrolled, "presented", "is of an enrolled node")?;
+            check_set_by(presented, limits::BUNDLE_ITEMS, "presented", |envelope| &envelope.0)?;
+        }
         self.ext.check()
     }
 }

@@ -7,7 +7,7 @@ use leasehold_protocol::artefact::{
 };
 use leasehold_protocol::bundle::open_bundle;
 use leasehold_protocol::bytes::{Bytes, Digest, SpkiDigest};
-use leasehold_protocol::ids::{AccountId, PoolId, ProductId};
+use leasehold_protocol::ids::{AccountId, NodeId, PoolId, ProductId};
 use leasehold_protocol::keys::KeyId;
 use leasehold_protocol::limits;
 use leasehold_protocol::slots::SlotSet;
@@ -253,6 +253,13 @@ fn keys_and_rows_of_a_node() {
     bounded(limits::REPORTED_ROWS, "usage", MANY, |w, n| {
         let usage = |n| PoolUsage { pool: PoolId(id(n)), peak_seats: 0, granted: 0, denied: 0 };
         w.request.usage = (0..n).map(usage).collect();
+        w.request.check()
+    });
+    bounded(limits::BUNDLE_ITEMS, "presented", MANY, |w, n| {
+        let presented = |n| Bytes(numbered(n).to_vec());
+        w.request.account = Some(AccountId(id(0)));
+        w.request.node = Some(NodeId(id(0)));
+        w.request.presented = Some((0..n).map(presented).collect());
         w.request.check()
     });
     bounded(limits::NAME_BYTES, "name", LONG, |w, n| {

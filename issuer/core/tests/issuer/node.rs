@@ -61,6 +61,8 @@ impl TestNode {
             usage: Vec::new(),
             journal: JournalTail { seq: 1, chain: Digest([0; 32]) },
             wants: Wants::ALL,
+            recovery: None,
+            presented: None,
             ext: Extensions::NONE,
         };
         open_request(&seal(&REALM, &request, &[&self.key]).unwrap().envelope, REALM).unwrap()

@@ -4,7 +4,7 @@
 
 use leasehold_protocol::artefact::{
     Allocation, Artefact, Bundle, Extension, Grant, Head, Kind, LeaseTicket, Manifest, NodeCertificate, Pool,
-    Receipt, Request, RevokedSerials, Root, TimeStatement,
+    Receipt, RecoverCause, Recovery, Request, RevokedSerials, Root, TimeStatement,
 };
 use leasehold_protocol::bytes::Bytes;
 use leasehold_protocol::canonical::encode;
@@ -366,6 +366,33 @@ fn of_nodes() -> Vec<Vector> {
             ),
         )
         .malformed("released: must be sorted"),
+        content::<Request>(
+            356,
+            "REQ-1",
+            "recovery-of-nobody",
+            "RECOVER of a node that was never enrolled",
+            (
+                |w| &mut w.request,
+                |r| {
+                    let cause = RecoverCause::Ticket;
+                    r.recovery = Some(Recovery { cause, waited: false, attested: false });
+                },
+            ),
+        )
+        .malformed("recovery: is of an enrolled node"),
+        content::<Request>(
+            357,
+            "REQ-1",
+            "presented-by-nobody",
+            "artefacts that a node presents which was never enrolled",
+            (
+                |w| &mut w.request,
+                |r| {
+                    r.presented = Some(Vec::new());
+                },
+            ),
+        )
+        .malformed("presented: is of an enrolled node"),
         content::<Receipt>(
             352,
             "RCT-1",
