@@ -86,7 +86,12 @@ impl Draft {
         Ok(Self { path: path.to_owned(), existing, file })
     }
 
-    /// Writes, syncs and puts the file in its place. A draft that is dropped leaves nothing behind.
+    /// Where what is too large to be held as a whole is written before [`Self::finish`].
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Writes the rest, syncs and puts the file in its place. A draft that is dropped leaves nothing behind.
     pub fn finish(self, bytes: &[u8]) -> Result<(), Failure> {
         let Self { path, existing, file } = self;
         write_and_rename(&path, bytes, existing, file).map_err(|error| match error.kind() {

@@ -11,7 +11,7 @@ use crate::chain::Genesis;
 use crate::error::JournalError;
 use crate::limits;
 
-const NAME: &str = "GENESIS";
+pub(super) const NAME: &str = "GENESIS";
 const HEAD: &[u8] = b"LHG1\x01\0";
 const FIXED_BYTES: usize = HEAD.len() + 4 + 16 + 16 + 2;
 const CRC_BYTES: usize = 4;
@@ -46,7 +46,8 @@ pub(super) fn read<D: Directory>(directory: &D) -> Result<Genesis, JournalError>
     }
 }
 
-fn encode(genesis: &Genesis) -> Vec<u8> {
+/// The bytes of the file.
+pub(super) fn encode(genesis: &Genesis) -> Vec<u8> {
     let mut bytes = HEAD.to_vec();
     bytes.extend(genesis.segment_bytes().to_le_bytes());
     bytes.extend(genesis.realm());

@@ -14,6 +14,7 @@
 //! whatever is not zero is a frame, part of one, or damage. Directories are for their owner alone (0700, files 0600)
 //! and no symbolic link is followed.
 
+mod carried;
 mod genesis;
 mod mark;
 mod next_segment;
@@ -43,6 +44,7 @@ use crate::error::JournalError;
 use crate::frame::{Encoded, Frame, FrameRefused};
 use crate::home::{Frames, Home};
 
+pub use self::carried::{Carried, Held, Part};
 pub use self::next_segment::NextSegment;
 #[doc(hidden)]
 pub use self::read_only::verify_in;

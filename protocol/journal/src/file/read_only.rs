@@ -4,7 +4,8 @@ use std::path::Path;
 
 use leasehold_protocol::seq::Seq;
 
-use super::directory::{Directory, OsDirectory};
+use super::carried::Part;
+use super::directory::{Access, Directory, DirectoryFile as _, OsDirectory};
 use super::mark::{self, Demand};
 use super::stored::Stored;
 use super::survey::{Extent, Survey, Torn};
@@ -66,6 +67,23 @@ impl<D: Directory> ReadOnly<D> {
     /// The frames from the one that holds record `from` on, oldest first. Frames without records are among them.
     pub fn read(&self, from: Seq) -> Frames<'_> {
         Box::new(self.stored.read(from))
+    }
+
+    /// All that has to be carried elsewhere for [`super::Carried`] to make the same journal of it, in the order in
+    /// which it is wanted there.
+    pub fn parts(&self) -> Result<Vec<Part>, JournalError> {
+        let genesis = Part { name: genesis::NAME.to_owned(), bytes: genesis::encode(&self.genesis).len() };
+        let ends = self.stored.segment_ends()?;
+        let segments = ends.into_iter().map(|(name, bytes)| Part { name: name.to_string(), bytes });
+        Ok(std::iter::once(genesis).chain(segments).collect())
+    }
+
+    /// The bytes of a part: never more than those of a segment.
+    pub fn read_part(&self, part: &Part) -> Result<Vec<u8>, JournalError> {
+        let mut bytes = vec![0; part.bytes];
+        let file = self.stored.directory().open(&part.name, Access::Read);
+        file.and_then(|file| file.read_at(&mut bytes, 0)).map_err(JournalError::read(&part.name))?;
+        Ok(bytes)
     }
 
     /// The frame that holds record `seq`, if there is one.

@@ -63,6 +63,12 @@ impl<D: Directory> Stored<D> {
         self.segments.last().map(|segment| segment.name)
     }
 
+    /// Every segment, and where its frames end at the latest.
+    pub(super) fn segment_ends(&self) -> Result<Vec<(SegmentName, usize)>, JournalError> {
+        let numbers = 0..self.segments.len();
+        numbers.map(|number| Ok((self.segments[number].name, self.end_of(number)?))).collect()
+    }
+
     /// The frames go on at the start of the segment `name`.
     pub(super) fn begin_segment(&mut self, name: SegmentName) {
         self.segments.push(Segment { name, landmarks: OnceCell::from(Vec::new()) });
