@@ -56,9 +56,10 @@ impl Carried {
         write().map_err(JournalError::create(name))
     }
 
-    /// Checks every frame and the whole chain up to `tail`, for which the journal's MARK stands from here on.
+    /// Checks every frame and the whole chain up to `tail`, for which the journal's MARK stands from here on. It
+    /// names no generation: that is for whoever records what became of the journal.
     pub fn finish(self, tail: Tail) -> Result<Verified, JournalError> {
-        mark::create(&self.directory, tail)?;
+        mark::create(&self.directory, tail, 0)?;
         self.directory.sync().map_err(JournalError::create("the directory"))?;
         let verified = verify_in(self.directory, Extent::Everything)?;
         if verified.tail != tail || verified.torn.is_some() {

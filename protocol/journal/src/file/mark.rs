@@ -1,7 +1,8 @@
 //! The file `MARK`: how far the journal was durable when last somebody was told so.
 //!
-//! Two slots at 0 and 4096, each `next_seq u64 | chain[32] | crc32c u32`, written in turn after every commit and
-//! before its replies. A journal that does not lead through what its MARK says has lost acknowledged records.
+//! Two slots at 0 and 4096, each `next_seq u64 | chain[32] | generation u32 | crc32c u32`, written in turn after every
+//! commit and before its replies. A journal that does not lead through what its MARK says has lost acknowledged records.
+//! The generation is the program's: a number that only rises, and that a journal which was set back cannot take back.
 
 use std::{fmt, io};
 
@@ -9,24 +10,29 @@ use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::{BootId, Stamp};
 
 use super::directory::{Access, Directory, DirectoryFile};
-use super::snapshot;
+use super::{cut, snapshot};
 use crate::chain::{Chain, Genesis, Tail};
 use crate::error::JournalError;
 use crate::limits;
 
 pub(super) const NAME: &str = "MARK";
 
-const SLOT_BYTES: usize = 44;
+const SLOT_BYTES: usize = 48;
 const SLOTS_AT: [u64; 2] = [0, 4096];
 
 /// Writes the MARK of a new journal, both slots, durably.
-pub(super) fn create<D: Directory>(directory: &D, tail: Tail) -> Result<(), JournalError> {
+pub(super) fn create<D: Directory>(directory: &D, tail: Tail, generation: u32) -> Result<(), JournalError> {
     let write = || {
         let file = directory.create(NAME)?;
-        SLOTS_AT.iter().try_for_each(|&at| file.write_at(&encode(tail), at))?;
+        SLOTS_AT.iter().try_for_each(|&at| file.write_at(&encode(tail, generation), at))?;
         file.sync()
     };
     write().map_err(JournalError::create(NAME))
+}
+
+/// The highest generation that a good slot names; none if there is no good slot.
+pub(super) fn generation<D: Directory>(directory: &D) -> Option<u32> {
+    read_slots(directory).ok()?.into_iter().flatten().map(|(_, generation)| generation).max()
 }
 
 /// What lies beside a journal and demands something of it: the good slots of its MARK, that it leads through each of
@@ -34,6 +40,7 @@ pub(super) fn create<D: Directory>(directory: &D, tail: Tail) -> Result<(), Jour
 #[derive(Clone, Debug)]
 pub(super) struct Demand {
     slots: [Slot; 2],
+    generation: u32,
     /// The `next_seq` of the newest snapshot, as long as the walk has not come so far.
     snapshot: Option<Seq>,
 }
@@ -70,12 +77,23 @@ enum Slot {
 }
 
 impl Demand {
+    /// Nothing is demanded.
+    pub(super) const NONE: Self = Self { slots: [Slot::Bad; 2], generation: 0, snapshot: None };
+
     /// Reads the MARK. Two bad slots, or none at all, are a MARK that no journal satisfies.
     pub(super) fn read<D: Directory>(directory: &D, genesis: &Genesis) -> Result<Self, JournalError> {
+        if cut::is_under_way(directory)? {
+            return Err(JournalError::damaged(
+                Seq::FIRST,
+                "records are being cut off it, and nobody has written that down yet",
+            ));
+        }
         // Before the MARK: beside a writer that one is further then.
         let snapshot = snapshot::newest(directory, genesis)?;
         let slots = read_slots(directory)?;
-        Ok(Self { slots: slots.map(|slot| slot.map_or(Slot::Bad, Slot::Awaited)), snapshot })
+        let generation = slots.iter().flatten().map(|(_, generation)| *generation).max().unwrap_or_default();
+        let slots = slots.map(|slot| slot.map_or(Slot::Bad, |(tail, _)| Slot::Awaited(tail)));
+        Ok(Self { slots, generation, snapshot })
     }
 
     /// The walk begins at `tail`, the start of a segment. What the MARK says of earlier ends, also of earlier frames
@@ -131,12 +149,12 @@ impl Demand {
 /// The newest good slot.
 pub(super) fn newest<D: Directory>(directory: &D) -> Result<Tail, JournalError> {
     let slots = read_slots(directory)?;
-    let newest = slots.into_iter().flatten().max_by_key(|tail| tail.next_seq);
+    let newest = slots.into_iter().flatten().map(|(tail, _)| tail).max_by_key(|tail| tail.next_seq);
     Ok(newest.expect("a MARK without a good slot is an error"))
 }
 
 /// The good slots, of which there is one at least.
-fn read_slots<D: Directory>(directory: &D) -> Result<[Option<Tail>; 2], JournalError> {
+fn read_slots<D: Directory>(directory: &D) -> Result<[Option<(Tail, u32)>; 2], JournalError> {
     let file = match directory.open(NAME, Access::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -165,6 +183,7 @@ impl Slot {
 pub(super) struct Mark<F> {
     file: F,
     next_slot: usize,
+    generation: u32,
     synced_at: Option<(BootId, i64)>,
 }
 
@@ -172,12 +191,54 @@ impl<F: DirectoryFile> Mark<F> {
     /// Opens the MARK whose demand `met` was.
     pub(super) fn open<D: Directory<File = F>>(directory: &D, met: &Demand) -> Result<Self, JournalError> {
         let file = directory.open(NAME, Access::Write).map_err(JournalError::write(NAME))?;
-        Ok(Self { file, next_slot: met.next_slot(), synced_at: None })
+        Ok(Self { file, next_slot: met.next_slot(), generation: met.generation, synced_at: None })
+    }
+
+    /// Opens the MARK of a journal that does not satisfy it, or makes a new one that nothing satisfies. It is of no use
+    /// before it has been set.
+    pub(super) fn open_unmet<D: Directory<File = F>>(
+        directory: &D,
+        generation: u32,
+    ) -> Result<Self, JournalError> {
+        let open = || match directory.open(NAME, Access::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = directory.create(NAME)?;
+                SLOTS_AT.iter().try_for_each(|&at| file.write_at(&[0; SLOT_BYTES], at))?;
+                directory.sync()?;
+                Ok(file)
+            }
+            opened => opened,
+        };
+        let file = open().map_err(JournalError::write(NAME))?;
+        Ok(Self { file, next_slot: 0, generation, synced_at: None })
+    }
+
+    /// The highest generation that was ever named.
+    pub(super) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Names a higher generation, durably.
+    pub(super) fn raise_generation(&mut self, generation: u32, tail: Tail) -> Result<(), JournalError> {
+        self.generation = self.generation.max(generation);
+        self.write(tail)?;
+        self.sync()
+    }
+
+    /// Says in both slots that the journal is durable up to `tail`, durably.
+    pub(super) fn set(&mut self, tail: Tail) -> Result<(), JournalError> {
+        for _ in SLOTS_AT {
+            self.write(tail)?;
+            self.sync()?;
+        }
+        Ok(())
     }
 
     /// Says that the journal is durable up to `tail`.
     pub(super) fn write(&mut self, tail: Tail) -> Result<(), JournalError> {
-        self.file.write_at(&encode(tail), SLOTS_AT[self.next_slot]).map_err(JournalError::write(NAME))?;
+        self.file
+            .write_at(&encode(tail, self.generation), SLOTS_AT[self.next_slot])
+            .map_err(JournalError::write(NAME))?;
         self.next_slot = 1 - self.next_slot;
         Ok(())
     }
@@ -200,21 +261,24 @@ impl<F: DirectoryFile> Mark<F> {
     }
 }
 
-fn encode(tail: Tail) -> [u8; SLOT_BYTES] {
+fn encode(tail: Tail, generation: u32) -> [u8; SLOT_BYTES] {
     let mut bytes = [0; SLOT_BYTES];
     bytes[..8].copy_from_slice(&tail.next_seq.0.to_le_bytes());
     bytes[8..40].copy_from_slice(&tail.chain.0);
-    let crc = crc32c::crc32c(&bytes[..40]);
-    bytes[40..].copy_from_slice(&crc.to_le_bytes());
+    bytes[40..44].copy_from_slice(&generation.to_le_bytes());
+    let crc = crc32c::crc32c(&bytes[..44]);
+    bytes[44..].copy_from_slice(&crc.to_le_bytes());
     bytes
 }
 
-fn read_slot<F: DirectoryFile>(file: &F, at: u64) -> io::Result<Option<Tail>> {
+fn read_slot<F: DirectoryFile>(file: &F, at: u64) -> io::Result<Option<(Tail, u32)>> {
     let mut bytes = [0; SLOT_BYTES];
     file.read_at(&mut bytes, at)?;
     let (content, crc) = bytes.split_last_chunk::<4>().expect("a slot is longer than its checksum");
-    let (next_seq, chain) = content.split_first_chunk().expect("a slot is longer than a number");
+    let (next_seq, rest) = content.split_first_chunk().expect("a slot is longer than a number");
+    let (chain, generation) = rest.split_last_chunk().expect("a slot is longer than two numbers");
     let good = crc32c::crc32c(content).to_le_bytes() == *crc;
     let chain = Chain(chain.try_into().expect("what is left of a slot is a chain"));
-    Ok(good.then(|| Tail { next_seq: Seq(u64::from_le_bytes(*next_seq)), chain }))
+    let tail = Tail { next_seq: Seq(u64::from_le_bytes(*next_seq)), chain };
+    Ok(good.then_some((tail, u32::from_le_bytes(*generation))))
 }

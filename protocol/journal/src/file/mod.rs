@@ -4,6 +4,7 @@
 //! GENESIS              what makes this journal different from all others; written once
 //! LOCK                 locked while the journal is open for writing
 //! MARK                 how far the journal was durable when last somebody was told so
+//! CUT                  while records that are damaged are cut off
 //! NEXT                 the next segment while it is prepared
 //! <first seq>.seg      frames, then zeros
 //! <next seq>.snap      what the records before that one come to, as the program above wrote it down
@@ -15,6 +16,7 @@
 //! and no symbolic link is followed.
 
 mod carried;
+mod cut;
 mod genesis;
 mod mark;
 mod next_segment;
@@ -45,6 +47,7 @@ use crate::frame::{Encoded, Frame, FrameRefused};
 use crate::home::{Frames, Home};
 
 pub use self::carried::{Carried, Held, Part};
+pub use self::cut::{Cut, newest_generation};
 pub use self::next_segment::NextSegment;
 #[doc(hidden)]
 pub use self::read_only::verify_in;
@@ -106,6 +109,16 @@ impl FileHome {
     pub fn open_from(path: &Path, start: Option<Tail>) -> Result<(Self, Opened), JournalError> {
         Self::open_in(open_directory(path)?, start)
     }
+
+    /// The same of a journal that may be damaged or behind its MARK: it is cut back to its last good frame, and what is cut
+    /// off is kept beside. The caller writes down that records were lost, and says so with [`Self::end_cut`]; until then
+    /// nothing else opens the journal. Where nothing is left, it is [`JournalError::Damaged`], and nothing was changed.
+    pub fn open_or_cut(
+        path: &Path,
+        start: Option<Tail>,
+    ) -> Result<(Self, Opened, Option<Cut>), JournalError> {
+        Self::open_or_cut_in(open_directory(path)?, start)
+    }
 }
 
 fn open_directory(path: &Path) -> Result<OsDirectory, JournalError> {
@@ -124,7 +137,7 @@ impl<D: Directory> FileHome<D> {
             return Err(JournalError::AlreadyExists(staged.path().to_owned()));
         }
         genesis::write(&staged, genesis)?;
-        mark::create(&staged, genesis.tail())?;
+        mark::create(&staged, genesis.tail(), 0)?;
         let publish = || {
             next_segment::prepare(&staged, genesis.segment_bytes())?;
             staged.rename(next_segment::NAME, &SegmentName::FIRST.to_string())?;
@@ -141,10 +154,58 @@ impl<D: Directory> FileHome<D> {
         Self::open_locked(directory, lock, start)
     }
 
+    #[doc(hidden)]
+    pub fn open_or_cut_in(
+        directory: D,
+        start: Option<Tail>,
+    ) -> Result<(Self, Opened, Option<Cut>), JournalError> {
+        let lock = lock(&directory)?;
+        let genesis = genesis::read(&directory)?;
+        match survey_whole(&directory, &genesis, start) {
+            Ok(survey) => Self::open_surveyed(directory, lock, genesis, survey)
+                .map(|(home, opened)| (home, opened, None)),
+            Err(damage @ JournalError::Damaged { .. }) => Self::cut(directory, lock, genesis, start, damage)
+                .map(|(home, opened, cut)| (home, opened, Some(cut))),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn cut(
+        directory: D,
+        lock: D::Lock,
+        genesis: Genesis,
+        start: Option<Tail>,
+        damage: JournalError,
+    ) -> Result<(Self, Opened, Cut), JournalError> {
+        let mut survey = Survey::of_whole_part(directory.clone(), &genesis, start)?;
+        if survey.stored.last_segment().is_none() || survey.stored.tail() == genesis.tail() {
+            return Err(damage);
+        }
+        let generation = cut::begin(&directory)?;
+        cut::cut_off(&survey, &genesis)?;
+        // Nothing vouches for what was written last: it is written again.
+        (survey.unmarked_from, survey.torn) = (0, None);
+        let current = make_durable(&survey)?;
+        let mark = Mark::open_unmet(&directory, generation.unwrap_or_default())?;
+        snapshot::remove_unfinished(&directory)?;
+        let (seq, damage) = (survey.stored.tail().next_seq, damage.to_string());
+        let opened = Opened { frames: survey.frames, unmarked_frames: 0, torn: None };
+        let home = Self::assemble(directory, lock, genesis, survey.stored, current, mark);
+        Ok((home, opened, Cut { seq, damage, generation }))
+    }
+
     fn open_locked(directory: D, lock: D::Lock, start: Option<Tail>) -> Result<(Self, Opened), JournalError> {
         let genesis = genesis::read(&directory)?;
-        let demand = Demand::read(&directory, &genesis)?;
-        let survey = Survey::make(directory.clone(), &genesis, demand, Extent::Everything, start)?;
+        let survey = survey_whole(&directory, &genesis, start)?;
+        Self::open_surveyed(directory, lock, genesis, survey)
+    }
+
+    fn open_surveyed(
+        directory: D,
+        lock: D::Lock,
+        genesis: Genesis,
+        survey: Survey<D>,
+    ) -> Result<(Self, Opened), JournalError> {
         // A crash may have come between the renaming of a segment and the sync of its name.
         directory.sync().map_err(JournalError::write("the directory"))?;
         let current = make_durable(&survey)?;
@@ -157,11 +218,43 @@ impl<D: Directory> FileHome<D> {
         // Before the next segment wants its room.
         snapshot::remove_unfinished(&directory)?;
         let Survey { stored, frames, unmarked_frames, torn, .. } = survey;
+        let home = Self::assemble(directory, lock, genesis, stored, current, mark);
+        Ok((home, Opened { frames, unmarked_frames, torn }))
+    }
+
+    fn assemble(
+        directory: D,
+        lock: D::Lock,
+        genesis: Genesis,
+        stored: Stored<D>,
+        current: D::File,
+        mark: Mark<D::File>,
+    ) -> Self {
         let next_segment = Preparer::new(directory, genesis.segment_bytes());
         let mut home =
             Self { genesis, stored, current, mark, health: Health::Sound, next_segment, _lock: lock };
         home.prepare_if_half_used();
-        Ok((home, Opened { frames, unmarked_frames, torn }))
+        home
+    }
+
+    /// The highest generation that the MARK names.
+    pub const fn generation(&self) -> u32 {
+        self.mark.generation()
+    }
+
+    /// Names a higher generation in the MARK, durably: before anything leaves that was said in it.
+    pub fn raise_generation(&mut self, generation: u32) -> Result<(), JournalError> {
+        self.check_sound()?;
+        let outcome = self.mark.raise_generation(generation, self.stored.tail());
+        self.poison_if_failed(outcome)
+    }
+
+    /// The caller has written down that records were lost: from here on the journal is whole.
+    pub fn end_cut(&mut self) -> Result<(), JournalError> {
+        self.check_sound()?;
+        let tail = self.stored.tail();
+        let outcome = self.mark.set(tail).and_then(|()| cut::end(self.stored.directory()));
+        self.poison_if_failed(outcome)
     }
 
     /// What makes this journal different from all others.
@@ -280,6 +373,15 @@ impl<D: Directory> Home for FileHome<D> {
         self.check_sound()?;
         self.stored.read_frame(seq)
     }
+}
+
+fn survey_whole<D: Directory>(
+    directory: &D,
+    genesis: &Genesis,
+    start: Option<Tail>,
+) -> Result<Survey<D>, JournalError> {
+    let demand = Demand::read(directory, genesis)?;
+    Survey::make(directory.clone(), genesis, demand, Extent::Everything, start)
 }
 
 fn lock<D: Directory>(directory: &D) -> Result<D::Lock, JournalError> {

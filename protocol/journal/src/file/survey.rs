@@ -58,27 +58,53 @@ impl<D: Directory> Survey<D> {
         start: Option<Tail>,
     ) -> Result<Self, JournalError> {
         let names = segment_names(&directory)?;
-        let stored = Stored::new(directory, genesis.tail());
-        let mut survey =
-            Self { stored, demand, start, frames: 0, unmarked_frames: 0, unmarked_from: 0, torn: None };
-        let first = start.map_or(0, |start| segment_before(&names, start));
-        if first > 0 {
-            survey.skip_to(&names[..=first], genesis)?;
-        }
-        survey.pass(survey.stored.tail());
-        for (at, &name) in names.iter().enumerate().skip(first) {
-            if at > first && survey.is_far_enough(extent) {
-                break;
-            }
-            let position = if at + 1 == names.len() { Position::Last } else { Position::Inner };
-            survey.walk_segment(name, position, genesis, extent)?;
-        }
+        let mut survey = Self::new(directory, genesis.tail(), demand, start);
+        survey.walk(&names, genesis, extent)?;
         match (survey.demand.unmet(), survey.start) {
             _ if names.is_empty() => Err(survey.damaged("there is no segment")),
             (Some(unmet), _) => Err(survey.damaged(unmet.to_string())),
             (None, Some(start)) => Err(JournalError::NotThrough(start.next_seq.previous())),
             (None, None) => Ok(survey),
         }
+    }
+
+    /// Walks over the part of the journal that is whole, whatever is behind it.
+    pub(super) fn of_whole_part(
+        directory: D,
+        genesis: &Genesis,
+        start: Option<Tail>,
+    ) -> Result<Self, JournalError> {
+        let names = segment_names(&directory)?;
+        let mut survey = Self::new(directory, genesis.tail(), Demand::NONE, start);
+        match survey.walk(&names, genesis, Extent::Everything) {
+            Ok(()) | Err(JournalError::Damaged { .. }) => {}
+            Err(other) => return Err(other),
+        }
+        match survey.start {
+            Some(start) => Err(JournalError::NotThrough(start.next_seq.previous())),
+            None => Ok(survey),
+        }
+    }
+
+    const fn new(directory: D, genesis_tail: Tail, demand: Demand, start: Option<Tail>) -> Self {
+        let stored = Stored::new(directory, genesis_tail);
+        Self { stored, demand, start, frames: 0, unmarked_frames: 0, unmarked_from: 0, torn: None }
+    }
+
+    fn walk(&mut self, names: &[SegmentName], genesis: &Genesis, extent: Extent) -> Result<(), JournalError> {
+        let first = self.start.map_or(0, |start| segment_before(names, start));
+        if first > 0 {
+            self.skip_to(&names[..=first], genesis)?;
+        }
+        self.pass(self.stored.tail());
+        for (at, &name) in names.iter().enumerate().skip(first) {
+            if at > first && self.is_far_enough(extent) {
+                break;
+            }
+            let position = if at + 1 == names.len() { Position::Last } else { Position::Inner };
+            self.walk_segment(name, position, genesis, extent)?;
+        }
+        Ok(())
     }
 
     /// Begins at the last of these segments, which goes on from what its first frame says.
@@ -197,7 +223,8 @@ fn segment_before(names: &[SegmentName], start: Tail) -> usize {
     names.partition_point(|name| name.first_seq < start.next_seq).saturating_sub(1)
 }
 
-fn segment_names<D: Directory>(directory: &D) -> Result<Vec<SegmentName>, JournalError> {
+/// The segments that are there, in their order.
+pub(super) fn segment_names<D: Directory>(directory: &D) -> Result<Vec<SegmentName>, JournalError> {
     let names = directory.names().map_err(JournalError::read("the directory"))?;
     let mut segments: Vec<_> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
     segments.sort_unstable();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, what must not fail fails the test")]
 
 mod behaviour;
+mod cuts;
 mod damage;
 mod disk;
 mod faults;
