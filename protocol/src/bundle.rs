@@ -8,7 +8,6 @@ use crate::canonical::{self, CodecError};
 use crate::code::Code;
 use crate::envelope::{Envelope, Verified, VerifyError, digest_of, verify};
 use crate::ids::PoolId;
-use crate::keys::PublicKey;
 use crate::limits;
 use crate::proof::check_certificate;
 use crate::trust_root::{RootError, TrustRoot};
@@ -200,10 +199,9 @@ impl OpenedBundle {
     }
 
     fn check_row(&self, row: &Verified<Allocation>) -> Result<(), &'static str> {
-        let key = PublicKey::admit(self.certificate.sign_key).map_err(|_| "its certificate's key is weak")?;
         require(row.node == self.bundle.node, "it holds another node's allocation")?;
         require(row.account == self.bundle.account, "it holds another account's allocation")?;
-        require(row.sign_key == key.id(), "it holds an allocation for another key")?;
+        require(row.sign_key == self.certificate.sign_key.id(), "it holds an allocation for another key")?;
         require(row.generation == self.bundle.generation, "it holds an allocation of another generation")?;
         check_certificate(&self.certificate, row)?;
         let pool = self.pool(row.pool_digest).ok_or("it lacks the pool of an allocation")?;

@@ -9,7 +9,6 @@ use crate::artefact::{
 use crate::bytes::Digest;
 use crate::code::Code;
 use crate::envelope::{Envelope, KeyRing, Verified, VerifyError, verify};
-use crate::keys::PublicKey;
 use crate::time::UnixMs;
 use crate::trust_root::{RootError, TrustRoot};
 
@@ -122,8 +121,8 @@ impl VerifiedChain {
         check_allocation(&allocation, &pool).map_err(mismatch(Step::Allocation))?;
         let certificate: Verified<NodeCertificate> =
             verify(&chain.certificate.0, &root.ring(Kind::NodeCertificate)).map_err(at(Step::Certificate))?;
-        let sign_key = check_certificate(&certificate, &allocation).map_err(mismatch(Step::Certificate))?;
-        let ticket_ring = KeyRing::of_one(root.realm(), sign_key);
+        check_certificate(&certificate, &allocation).map_err(mismatch(Step::Certificate))?;
+        let ticket_ring = KeyRing::of_one(root.realm(), certificate.sign_key());
         Ok(Self { digest: chain.digest(), grant, pool, allocation, ticket_ring })
     }
 
@@ -205,16 +204,11 @@ fn check_allocation(row: &Allocation, pool: &Verified<Pool>) -> Result<(), &'sta
     require(within, "the allocation holds slots that the pool has not")
 }
 
-pub(crate) fn check_certificate(
-    certificate: &NodeCertificate,
-    row: &Allocation,
-) -> Result<PublicKey, &'static str> {
-    let key =
-        PublicKey::admit(certificate.sign_key).map_err(|_| "the certificate's key is not admissible")?;
+pub(crate) fn check_certificate(certificate: &NodeCertificate, row: &Allocation) -> Result<(), &'static str> {
     let signed_at = row.issue.issued_at;
     require(certificate.node == row.node, "the certificate is another node's")?;
     require(certificate.account == row.account, "certificate and allocation are of different accounts")?;
-    require(key.id() == row.sign_key, "the allocation is for another key of the node")?;
+    require(certificate.sign_key.id() == row.sign_key, "the allocation is for another key of the node")?;
     require(
         certificate.generation == row.generation,
         "the allocation is for another generation of the node",
@@ -224,8 +218,7 @@ pub(crate) fn check_certificate(
         "the allocation was signed outside the certificate's time",
     )?;
     let seats = certificate.caps.max_seats.is_none_or(|max| row.slots.len() <= max);
-    require(seats, "the allocation is larger than the certificate allows")?;
-    Ok(key)
+    require(seats, "the allocation is larger than the certificate allows")
 }
 
 fn require(holds: bool, otherwise: &'static str) -> Result<(), &'static str> {

@@ -10,7 +10,6 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::envelope::Verified;
 use leasehold_protocol::ids::{AccountId, BundleId, NodeId, TimeStatementId};
-use leasehold_protocol::keys::PublicKey;
 use leasehold_protocol::pae::pae;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::UnixMs;
@@ -26,7 +25,7 @@ use crate::limits;
 use crate::manifest;
 use crate::node::NodeState;
 use crate::pool::PoolState;
-use crate::refusal::{invalid, require};
+use crate::refusal::require;
 use crate::release::{self, Releases};
 use crate::state::State;
 
@@ -286,9 +285,7 @@ fn allocations(
     releases: &Releases,
     enrolment: &Enrolment,
 ) -> Result<(Vec<Allocation>, Vec<Allocation>), Problem> {
-    let sign_key = PublicKey::admit(enrolment.certificate.sign_key).map_err(|error| {
-        invalid(format!("the node's key is refused: {error}"), "make new keys on the node")
-    })?;
+    let sign_key = enrolment.certificate.sign_key.id();
     let (mut all, mut signed) = (Vec::new(), Vec::<Allocation>::new());
     for known in node.rows.iter().filter_map(|&id| state.row(id)) {
         let pool = state.pool(known.row.pool)?;
@@ -304,7 +301,7 @@ fn allocations(
             pool: row.pool,
             pool_digest: pool.digest,
             node: row.node,
-            sign_key: sign_key.id(),
+            sign_key,
             generation: enrolment.generation,
             kind: row.kind,
             fixed: row.mobility == Mobility::Fixed,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Artefact, Demand, Extensions, Issue, Kind, Malformed, check_set, ensure};
 use crate::bytes::SpkiDigest;
+use crate::envelope::Verified;
 use crate::ids::{AccountId, CertificateId, NodeId};
 use crate::keys::{PublicKey, PublicKeyBytes};
 use crate::limits;
@@ -39,6 +40,13 @@ pub struct NodeCertificate {
 pub struct NodeCaps {
     /// Most slots one allocation may give it.
     pub max_seats: Option<u32>,
+}
+
+impl Verified<NodeCertificate> {
+    /// The node's sign key. That it is admissible was found when the certificate was verified.
+    pub fn sign_key(&self) -> PublicKey {
+        PublicKey::admitted(self.sign_key)
+    }
 }
 
 impl Artefact for NodeCertificate {
