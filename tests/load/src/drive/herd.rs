@@ -1,5 +1,5 @@
-//! A crowd that does not wait for its turn: everybody comes at a time of their own, on a connection of their own, asks
-//! once and leaves.
+//! Crowds that no server can make wait for their turn: everybody comes at a time of their own, on a connection of their
+//! own, asks once and leaves; or asks half of something and stays.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
-use super::{Generator, Place, http};
+use super::{Generator, Place, Wire, http};
 
 /// Who comes, when, and what for.
 pub(crate) struct Arrival {
@@ -43,6 +43,21 @@ impl Generator {
             let mut met = coming.join_all().await;
             met.sort_by_key(|(number, _)| *number);
             Ok(met.into_iter().map(|(_, met)| met).collect())
+        })
+    }
+
+    /// So many connections on which this was said, and nothing more is.
+    pub(crate) fn stall(&self, place: &Place, beginning: &[u8], count: usize) -> Result<Vec<Wire>> {
+        allow_connections(count as u64)?;
+        self.runtime().block_on(async {
+            let mut stalled = Vec::with_capacity(count);
+            for _ in 0..count {
+                let mut wire = place.connect().await?;
+                wire.write_all(beginning).await?;
+                wire.flush().await?;
+                stalled.push(wire);
+            }
+            Ok(stalled)
         })
     }
 }

@@ -17,4 +17,5 @@ pub(crate) use herd::{Arrival, Met};
 pub(crate) use latency::Latency;
 pub(crate) use load::{Generator, Load, Measured};
 pub(crate) use talk::{Operation, Talk};
+pub(crate) use tls::node_key;
 pub(crate) use wire::{Place, Wire};

@@ -13,6 +13,7 @@ pub(crate) enum Operation {
     Renew,
     /// Part of an operation that takes several calls: only the last of them counts.
     Step,
+    Sync,
 }
 
 /// The conversation of one connection, whatever the protocol.

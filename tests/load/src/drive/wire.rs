@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::tls;
+use super::tls::{self, Client};
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(crate) enum Place {
     Tcp(SocketAddr),
     /// TLS 1.3 with whatever raw key the server shows.
     Tls(SocketAddr),
+    /// The same, as a node that shows its own key.
+    TlsOfNode(SocketAddr),
 }
 
 /// A connection, whatever carries it.
@@ -33,7 +35,8 @@ impl Place {
         let wire: Result<Wire> = match self {
             Self::Unix(path) => UnixStream::connect(path).await.map(boxed).map_err(Into::into),
             Self::Tcp(address) => tcp(*address).await.map(boxed),
-            Self::Tls(address) => tls::handshake(tcp(*address).await?).await.map(boxed),
+            Self::Tls(address) => secured(*address, Client::Application).await,
+            Self::TlsOfNode(address) => secured(*address, Client::Node).await,
         };
         wire.with_context(|| format!("cannot connect to {self}"))
     }
@@ -45,6 +48,10 @@ async fn tcp(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
+async fn secured(address: SocketAddr, client: Client) -> Result<Wire> {
+    tls::handshake(tcp(address).await?, client).await.map(boxed)
+}
+
 fn boxed(stream: impl ByteStream + 'static) -> Wire {
     Box::pin(stream)
 }
@@ -54,7 +61,7 @@ impl fmt::Display for Place {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Tcp(address) => write!(f, "http://{address}"),
-            Self::Tls(address) => write!(f, "https://{address}"),
+            Self::Tls(address) | Self::TlsOfNode(address) => write!(f, "https://{address}"),
         }
     }
 }

@@ -63,7 +63,9 @@ fn chart(row: &Row) -> String {
 fn reached(row: &Row) -> Option<(f64, f64)> {
     Some(match row.target? {
         Target::RatioAtLeast(wanted) | Target::RatioAtMost(wanted) => (row.ratio?, wanted),
-        Target::Exactly(wanted) | Target::ValueAtMost(wanted) => (row.value.amount, wanted),
+        Target::Exactly(wanted) | Target::ValueAtLeast(wanted) | Target::ValueAtMost(wanted) => {
+            (row.value.amount, wanted)
+        }
     })
 }
 

@@ -50,6 +50,7 @@ pub(crate) enum Unit {
 pub(crate) enum Target {
     RatioAtLeast(f64),
     RatioAtMost(f64),
+    ValueAtLeast(f64),
     ValueAtMost(f64),
     Exactly(f64),
 }
@@ -121,6 +122,7 @@ impl Row {
             Target::RatioAtLeast(least) => ratio >= least,
             Target::RatioAtMost(most) => ratio <= most,
             Target::Exactly(wanted) => self.value.amount.total_cmp(&wanted).is_eq(),
+            Target::ValueAtLeast(least) => self.value.amount >= least,
             Target::ValueAtMost(most) => self.value.amount <= most,
         };
         if met { Verdict::Met } else { Verdict::Missed }
@@ -187,6 +189,7 @@ impl Target {
         match self {
             Self::RatioAtLeast(least) => format!("≥ {least} ×"),
             Self::RatioAtMost(most) => format!("≤ {most} ×"),
+            Self::ValueAtLeast(least) => format!("≥ {}", value(least)),
             Self::ValueAtMost(most) => format!("≤ {}", value(most)),
             Self::Exactly(wanted) => format!("= {}", value(wanted)),
         }
@@ -221,6 +224,8 @@ mod tests {
             (Some(3.01), Target::RatioAtMost(3.0), Verdict::Missed),
             (None, Target::RatioAtMost(3.0), Verdict::Missed),
             (Some(f64::NAN), Target::RatioAtLeast(0.0), Verdict::Missed),
+            (None, Target::ValueAtLeast(10.0), Verdict::Met),
+            (None, Target::ValueAtLeast(10.1), Verdict::Missed),
             (None, Target::ValueAtMost(10.0), Verdict::Met),
             (None, Target::ValueAtMost(9.9), Verdict::Missed),
             (None, Target::Exactly(10.0), Verdict::Met),

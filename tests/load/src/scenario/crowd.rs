@@ -9,7 +9,8 @@ use leasehold_clock::Stopwatch;
 use leasehold_protocol::api::{JournalStatus, StatusAnswer};
 
 use super::CONNECTIONS;
-use super::rounds::verify;
+use super::rounds::{Cycles, verify};
+use super::transport::Transport;
 use crate::bench::Bench;
 use crate::drive::Load;
 use crate::setup::{Holding, Medium, Node, Request, Sale, Site};
@@ -18,6 +19,9 @@ use crate::setup::{Holding, Medium, Node, Request, Sale, Site};
 const FIRST: u32 = 500;
 /// What is left for those who come and go.
 const SPARE: u32 = 500;
+
+/// What is done before it is looked what they take up: too little to make another snapshot due.
+const WORK: Load = Load { warm_up: Duration::ZERO, measured: Duration::from_secs(3) };
 
 /// A snapshot is due after as many records.
 const SNAPSHOT_RECORDS: u64 = 100_000;
@@ -63,6 +67,9 @@ impl Crowd {
         let before = node.process().resident()?;
         hold(bench, &request, &node, first..u64::from(bench.scale.live) + first)?;
         settle(bench, &node)?;
+        // The allocator gives back what a snapshot took as soon as somebody works, and not before.
+        let transport = Transport::Plain;
+        Cycles { bench, site: &site, node: &node, sale, transport, connections: 1 }.run(WORK)?;
         let after = node.process().resident()?;
         Ok(Self { site, sale, node: RefCell::new(Some(node)), resident: (before, after) })
     }

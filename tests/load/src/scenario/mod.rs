@@ -11,6 +11,7 @@ mod p07_memory;
 mod p08_start;
 mod p09_proof;
 mod p10_poll;
+mod p10_sync;
 mod p13_herd;
 mod p15_journal;
 mod rounds;
@@ -42,7 +43,7 @@ pub(crate) fn run(number: Number, bench: &Bench) -> Result<Vec<Row>> {
         Number::P7 => p07_memory::run(bench),
         Number::P8 => p08_start::run(bench),
         Number::P9 => p09_proof::run(bench),
-        Number::P10 => p10_poll::run(bench),
+        Number::P10 => Ok([p10_poll::run(bench)?, p10_sync::run(bench)?].concat()),
         Number::P13 => p13_herd::run(bench),
         Number::P15 => p15_journal::run(bench),
     }

@@ -1,8 +1,8 @@
 //! P13: everybody starts work at nine. 10 000 clients within ten seconds, each on a connection of its own; a fifth of them
 //! ask twice under one key, as a client does whose first answer is late; and there are seats for 250.
 //!
-//! And overload: many times as many at once as it takes to be busy get as much done together, and whoever wants a seat of
-//! another pool is served as often as they are.
+//! And overload: many times as many at once as it takes to be busy get as much done together, whoever wants a seat of
+//! another pool is served as often as they are, and clients that never end what they say slow nobody down.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,6 +34,8 @@ const CROWD: u32 = 1024;
 const CALM: u32 = 16;
 /// The number of the first of them.
 const FIRST_CALM: u64 = CROWD as u64;
+/// Connections that stop in the middle of a request.
+const STALLED: usize = 1000;
 /// What the node may take up while the herd passes.
 const RESIDENT_BYTES: f64 = 350e6;
 
@@ -44,7 +46,39 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     }
     rows.push(overload(bench)?);
     rows.push(fairness(bench)?);
+    rows.push(slow_clients(bench)?);
     Ok(rows)
+}
+
+/// What the quick get done, beside very many who have said half of a request and say no more.
+fn slow_clients(bench: &Bench) -> Result<Row> {
+    let sale = Sale { product: "cad", seats: 2 * CROWD };
+    let site = bench.vendor.site("stalled", Medium::Disk, &[sale])?;
+    let node = site.run()?;
+    let transport = Transport::Plain;
+    let quick = || {
+        Cycles { bench, site: &site, node: &node, sale, transport, connections: CONNECTIONS }
+            .run(bench.scale.load())
+    };
+    let mut request = Vec::new();
+    Request::checkout(&site.sku(sale.product))?.write(0, 0, &mut request);
+    let half = &request[..request.len() / 2];
+    let [alone, beside] = take_turns(
+        bench.scale.rounds,
+        [
+            Contender::new("alone", quick),
+            Contender::new("beside", || {
+                let stalled = bench.generator.stall(transport.node(&node), half, STALLED)?;
+                let measured = quick()?;
+                drop(stalled);
+                Ok(measured)
+            }),
+        ],
+    )?;
+    let what = format!("checkout + release beside {STALLED} stalled connections");
+    let row =
+        Row::against(Number::P13, what, (&beside, ("alone", &alone)), Unit::PerSecond, Measured::per_second);
+    Ok(row.target(Target::RatioAtLeast(0.8)).cost(Cost::of(&beside, None)))
 }
 
 /// How often the few of one pool are served, by how often each of the crowd of another one is.

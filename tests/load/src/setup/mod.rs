@@ -6,6 +6,7 @@ mod medium;
 mod programs;
 mod seats;
 mod site;
+mod syncing;
 mod vendor;
 mod witness;
 
@@ -14,5 +15,6 @@ pub(crate) use journal::JournalMeter;
 pub(crate) use medium::{Dir, Medium};
 pub(crate) use seats::{Cycle, Denied, Holding, Renewing, Request, fresh_key};
 pub(crate) use site::{Node, Site};
+pub(crate) use syncing::Syncing;
 pub(crate) use vendor::{Sale, Vendor};
 pub(crate) use witness::{Witness, chain};

@@ -12,7 +12,7 @@ use leasehold_protocol::trust_root::TrustRoot;
 use serde_json::Value;
 
 use super::programs::{json, program, text};
-use super::{Dir, Medium, Site};
+use super::{Dir, Medium, Site, Syncing};
 use crate::process::Server;
 
 const ACCOUNT: &str = "Acme Engineering";
@@ -63,6 +63,22 @@ impl Vendor {
         Ok(site)
     }
 
+    /// Nodes of another customer, each with a seat of the same pool. They enrol when they first connect.
+    pub(crate) fn fleet(&self, nodes: usize) -> Result<Vec<Syncing>> {
+        let account = text(&self.ask(&["account", "create", "--name", "Fleet Works"])?, "account_id")?;
+        let pool = self.grant(&account, "fleet", &nodes.to_string())?;
+        let realm = self.trust_root()?.realm();
+        (0..nodes)
+            .map(|number| {
+                let name = format!("fleet-{number}");
+                let registered = self.ask(&["node", "register", "--account", &account, "--name", &name])?;
+                let (node, join) = (text(&registered, "node_id")?, text(&registered, "join_code")?);
+                self.ask(&["allocation", "create", "--pool", &pool, "--node", &node, "--seats", "1"])?;
+                Ok(Syncing::new(realm, name, &join.parse()?))
+            })
+            .collect()
+    }
+
     /// The issuer's service.
     pub(crate) fn serve(&self) -> Result<Server> {
         let mut serve = self.command(&["serve", "--listen", "127.0.0.1:0"])?;
@@ -82,15 +98,20 @@ impl Vendor {
     /// A product, a grant and a pool of its own, all of it allocated to the node.
     fn sell(&self, name: &str, node: &str, sale: Sale) -> Result<()> {
         let (sku, seats) = (format!("{}-{name}", sale.product), sale.seats.to_string());
-        self.ask(&["product", "create", "--sku", &sku, "--feature", FEATURE])?;
+        let pool = self.grant(&self.account, &sku, &seats)?;
+        self.ask(&["allocation", "create", "--pool", &pool, "--node", node, "--seats", &seats])?;
+        Ok(())
+    }
+
+    /// A product and a grant of it. The grant's pool.
+    fn grant(&self, account: &str, sku: &str, seats: &str) -> Result<String> {
+        self.ask(&["product", "create", "--sku", sku, "--feature", FEATURE])?;
         let now = leasehold_clock::wall()?;
         let day = |days: i64| now.plus(days * 86_400_000).to_string();
         let (from, to) = (day(-1), day(365));
-        let what = ["grant", "create", "--account", &self.account, "--product", &sku, "--feature", FEATURE];
-        let terms = ["--seats", &seats, "--from", &from, "--to", &to, "--max-ttl", "24h"];
-        let pool = text(&self.ask(&[&what[..], &terms].concat())?, "pool_id")?;
-        self.ask(&["allocation", "create", "--pool", &pool, "--node", node, "--seats", &seats])?;
-        Ok(())
+        let what = ["grant", "create", "--account", account, "--product", sku, "--feature", FEATURE];
+        let terms = ["--seats", seats, "--from", &from, "--to", &to, "--max-ttl", "24h"];
+        text(&self.ask(&[&what[..], &terms].concat())?, "pool_id")
     }
 
     fn ask(&self, args: &[&str]) -> Result<Value> {
