@@ -22,6 +22,8 @@ pub(crate) const WAKE: Duration = Duration::from_secs(5);
 pub(crate) const SNAPSHOT_RECORDS: u64 = 100_000;
 /// A snapshot is due at this age, if there is a record at all that it lacks.
 pub(crate) const SNAPSHOT_AGE: Duration = Duration::from_hours(1);
+/// Parts of a snapshot that are read before they are asked for.
+pub(crate) const SNAPSHOT_PARTS_AHEAD: usize = 4;
 /// How often it is looked whether a snapshot is due.
 pub(crate) const SNAPSHOT_LOOK: Duration = Duration::from_secs(1);
 /// Pause after a snapshot that could not be made.

@@ -1,6 +1,8 @@
 //! From a journal to the core that it comes to: from the newest snapshot that is of use, and the frames after it.
 
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, Scope};
 
 use leasehold_cli::Failure;
 use leasehold_journal::file::snapshot::{self, BadSnapshot, Found, SnapshotHead, SnapshotReader};
@@ -11,6 +13,7 @@ use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::seq::Seq;
 
 use crate::causes::with_causes;
+use crate::limits;
 use crate::pace::{Pace, Stopped};
 use crate::store::{damaged, journal_failure};
 
@@ -106,14 +109,38 @@ fn after(at: Option<Tail>, frames: Frames<'_>) -> impl Iterator<Item = Result<Fr
 /// The core of one snapshot.
 fn restore(path: &Path, name: &str, head: &SnapshotHead, pace: &Pace) -> Result<NodeCore, Unusable> {
     let parts = SnapshotReader::open(path, name)?;
-    let core = NodeCore::restore(parts.map(|part| {
-        pace.breathe()?;
-        Ok::<_, Unusable>(part?)
-    }))?;
+    let core = thread::scope(|scope| {
+        let parts: Box<dyn Iterator<Item = _>> = match pace {
+            Pace::Full => Box::new(read_ahead(scope, parts)?),
+            Pace::Share { .. } => Box::new(parts),
+        };
+        NodeCore::restore(parts.map(|part| {
+            pace.breathe()?;
+            Ok::<_, Unusable>(part?)
+        }))
+    })?;
     if core.next_seq() != head.tail.next_seq {
         return Err(Unusable::OtherPlace(core.next_seq()));
     }
     Ok(core)
+}
+
+/// Reads and checks the parts on another core while those before are made something of.
+fn read_ahead<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    parts: SnapshotReader,
+) -> Result<impl Iterator<Item = Result<Vec<u8>, BadSnapshot>> + use<>, BadSnapshot> {
+    let (read, ahead) = sync_channel(limits::SNAPSHOT_PARTS_AHEAD);
+    let reader = move || {
+        for part in parts {
+            // Nobody wants more of a snapshot that is of no use.
+            if read.send(part).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("snapshot".into()).spawn_scoped(scope, reader)?;
+    Ok(ahead.into_iter())
 }
 
 /// What a snapshot is of, if this version can read it.

@@ -1,5 +1,7 @@
 //! The one codec door: postcard in its only accepted form.
 
+use postcard::ser_flavors::Flavor;
+use postcard::serialize_with_flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,8 +34,33 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecE
     if !rest.is_empty() {
         return Err(CodecError::TrailingBytes);
     }
-    if encode(&value) != bytes {
+    if !encodes_as(&value, bytes) {
         return Err(CodecError::NotCanonical);
     }
     Ok(value)
+}
+
+/// Whether `bytes` are the encoding of `value`: compared as they come, so that nothing is built to be thrown away.
+fn encodes_as<T: Serialize>(value: &T, bytes: &[u8]) -> bool {
+    serialize_with_flavor(value, Same(bytes)).is_ok_and(<[u8]>::is_empty)
+}
+
+/// Takes nothing but the expected bytes in their order; those that did not come are left.
+struct Same<'a>(&'a [u8]);
+
+impl<'a> Flavor for Same<'a> {
+    type Output = &'a [u8];
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<&'a [u8]> {
+        Ok(self.0)
+    }
 }
