@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 use leasehold_cli::files::FileOrStdin;
 use leasehold_cli::{Failure, GlobalArgs, MutationArgs, Program, Side, default_data_dir};
+use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::join_code::JoinCode;
 
 use crate::config::{self, Config};
@@ -56,6 +57,9 @@ pub(crate) enum Verb {
     Pools,
     /// Show the leases that have not ended
     Leases(LeasesArgs),
+    /// Look after one lease
+    #[command(subcommand)]
+    Lease(LeaseVerb),
     /// Look after the journal
     #[command(subcommand)]
     Journal(JournalVerb),
@@ -165,6 +169,24 @@ pub(crate) struct LeasesArgs {
     /// Only those of this holder: `user@host`, `user` or `@host`
     #[arg(long, value_name = "HOLDER")]
     pub(crate) holder: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum LeaseVerb {
+    /// Take a lease back through the running daemon: it is not renewed, and counted until its promise ends
+    Release(ForceReleaseArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ForceReleaseArgs {
+    /// Which lease; `leases` shows them
+    #[arg(value_name = "LEASE")]
+    pub(crate) lease: LeaseId,
+    /// Against the will of its holder, who alone releases without it
+    #[arg(long, required = true)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
 }
 
 #[derive(Subcommand, Debug)]

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use leasehold_node_core::{Cause, Checkout, Input, NamedIssuer, Principal, ReplyTo, Way};
 use leasehold_protocol::api::{
-    Decision, Denial, ImportAnswer, ReceiptAnswer, ReleaseAnswer, RequestAnswer, SurrenderAnswer,
+    Decision, Denial, ForceReleaseAnswer, ImportAnswer, ReceiptAnswer, ReleaseAnswer, RequestAnswer,
+    SurrenderAnswer,
 };
 use leasehold_protocol::artefact::JournalTail;
 use leasehold_protocol::ids::{LeaseId, PoolId};
@@ -20,7 +21,7 @@ pub(crate) enum Command {
     /// A seat is wanted.
     Checkout { principal: Principal, checkout: Box<Checkout> },
     /// A lease shall live on.
-    Renew { principal: Principal, lease: LeaseId },
+    Renew { principal: Principal, lease: LeaseId, idle_ms: Option<i64> },
     /// A seat is given back.
     Release { principal: Principal, lease: LeaseId },
     /// A request to the issuer shall be made.
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     MakeReceipt { cause: Cause },
     /// Free seats shall go back to the vendor.
     Surrender { cause: Cause, pool: PoolId, seats: u32, dry_run: bool },
+    /// An operator takes a lease back.
+    ForceRelease { cause: Cause, lease: LeaseId, dry_run: bool },
 }
 
 /// What comes back where nothing was refused.
@@ -52,6 +55,8 @@ pub(crate) enum Answer {
     Receipt(Box<ReceiptAnswer>),
     /// Which seats went back.
     Surrendered(Box<SurrenderAnswer>),
+    /// What becomes of a lease that was taken back.
+    ForceReleased(Box<ForceReleaseAnswer>),
     /// The issuer is named.
     IssuerNamed,
 }
@@ -64,14 +69,17 @@ pub(crate) type AnswerTo = oneshot::Sender<Outcome>;
 impl Command {
     /// Whether the command adds promises. They end first where the disk fills up; renewals and releases go on.
     pub(crate) const fn adds_promises(&self) -> bool {
-        !matches!(self, Self::Renew { .. } | Self::Release { .. } | Self::Surrender { .. })
+        !matches!(
+            self,
+            Self::Renew { .. } | Self::Release { .. } | Self::Surrender { .. } | Self::ForceRelease { .. }
+        )
     }
 
     /// The core's input. `journal` is how far the journal reaches.
     pub(crate) fn into_input(self, to: ReplyTo, journal: JournalTail) -> Input {
         match self {
             Self::Checkout { principal, checkout } => Input::Checkout { to, principal, checkout: *checkout },
-            Self::Renew { principal, lease } => Input::Renew { to, principal, lease },
+            Self::Renew { principal, lease, idle_ms } => Input::Renew { to, principal, lease, idle_ms },
             Self::Release { principal, lease } => Input::Release { to, principal, lease },
             Self::MakeRequest { cause, way, join } => Input::MakeRequest { to, cause, way, join, journal },
             Self::Import { cause, envelope, dry_run, accept_time } => {
@@ -82,6 +90,7 @@ impl Command {
             Self::Surrender { cause, pool, seats, dry_run } => {
                 Input::Surrender { to, cause, pool, count: seats, dry_run }
             }
+            Self::ForceRelease { cause, lease, dry_run } => Input::ForceRelease { to, cause, lease, dry_run },
         }
     }
 }
@@ -97,6 +106,7 @@ impl IntoResponse for Answer {
             Self::Imported(answer) => Json(answer).into_response(),
             Self::Receipt(answer) => Json(answer).into_response(),
             Self::Surrendered(answer) => Json(answer).into_response(),
+            Self::ForceReleased(answer) => Json(answer).into_response(),
             Self::IssuerNamed => Json(serde_json::Map::new()).into_response(),
         }
     }

@@ -175,6 +175,7 @@ impl<'a> Commit<'a> {
                 self.receipt(&receipt)
             }
             Reply::Surrendered(surrendered) => Ok(Answer::Surrendered(surrendered)),
+            Reply::ForceReleased(answer) => Ok(Answer::ForceReleased(answer)),
             Reply::IssuerNamed => Ok(Answer::IssuerNamed),
         })
     }

@@ -104,7 +104,14 @@ impl Observed {
                 (labels, i64::from(seats))
             };
             let allocated = pool.seats.map(|seats| series("allocated", seats));
-            let in_use = [series("in_use", pool.in_use), series("borrowed", pool.borrowed)];
+            let in_use = [
+                series("in_use", pool.in_use),
+                series("borrowed", pool.borrowed),
+                series("lingering", pool.lingering),
+                series("draining", pool.draining),
+                series("evictable", pool.evictable),
+                series("overage", pool.overage),
+            ];
             allocated.into_iter().chain(in_use)
         });
         page.gauges("seats", "Seats by state; an unlimited pool has no `allocated`", seats)
@@ -119,7 +126,7 @@ impl Observed {
         )?;
         page.counters("denials", "Checkouts and renewals denied, by code", by_pool(&tally.denials))?;
         page.counter("renewals", "Leases renewed", tally.renewals)?;
-        let causes = [("released", tally.released), ("evicted", tally.evicted)];
+        let causes = [("released", tally.released), ("evicted", tally.evicted), ("forced", tally.forced)];
         let endings = causes.map(|(cause, count)| ([("cause", cause.to_owned())], count));
         page.counters("lease_endings", "Leases ended, by cause", endings)?;
         page.counter("bundles_applied", "Bundles put in force", tally.bundles)?;

@@ -28,6 +28,8 @@ pub(crate) struct Tally {
     pub(crate) released: u64,
     /// Leases that had run out and whose seat somebody needed.
     pub(crate) evicted: u64,
+    /// Leases that an operator took back.
+    pub(crate) forced: u64,
     /// Bundles put in force.
     pub(crate) bundles: u64,
     /// Artefacts refused.
@@ -49,6 +51,7 @@ impl Tally {
             renewals: 0,
             released: 0,
             evicted: 0,
+            forced: 0,
             bundles: 0,
             artefacts_refused: BTreeMap::new(),
             frames: 0,
@@ -84,7 +87,10 @@ impl Tally {
     fn count_record(&mut self, record: &Record) {
         match record {
             Record::Renewed(leases) => self.renewals += leases.len() as u64,
-            Record::LeaseEnded { cause: EndCause::Released, .. } => self.released += 1,
+            Record::LeaseLingers { .. } | Record::LeaseEnded { cause: EndCause::Released, .. } => {
+                self.released += 1;
+            }
+            Record::LeaseForced { .. } => self.forced += 1,
             Record::LeaseEnded { cause: EndCause::Evicted, .. } => self.evicted += 1,
             _ => {}
         }

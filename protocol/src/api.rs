@@ -1,6 +1,8 @@
 //! The words of the node's HTTP/JSON API (`/v1`), shared by node and client. Bodies refuse unknown fields; answers may
 //! gain fields. Instants are RFC 3339 text, spans `_ms` integers, epochs decimal text.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Digest, hex_bytes};
@@ -170,6 +172,15 @@ impl Denial {
     }
 }
 
+/// `POST /v1/leases/{id}/renew`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRequest {
+    /// How long the seat was not used, if the application knows: from the pool's bound on there is no renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<i64>,
+}
+
 /// `DELETE /v1/leases/{id}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseAnswer {
@@ -291,6 +302,18 @@ pub struct PoolStatus {
     pub in_use: u32,
     /// Of which borrowed.
     pub borrowed: u32,
+    /// Of which were given back and wait for the same user and host.
+    #[serde(default)]
+    pub lingering: u32,
+    /// Of which end with their promise.
+    #[serde(default)]
+    pub draining: u32,
+    /// Of leases that ran out: not in use, and free for whoever needs them.
+    #[serde(default)]
+    pub evictable: u32,
+    /// Held beyond those sold.
+    #[serde(default)]
+    pub overage: u32,
     /// Requests waiting.
     pub queued: u32,
     /// Denials of the last hour.
@@ -375,14 +398,65 @@ pub struct LeaseStatus {
     /// Fencing number.
     #[serde(with = "decimal")]
     pub epoch: u64,
-    /// `ACTIVE`, `DRAIN` (it ends with its promise) or `EVICTABLE` (it has run out).
-    pub state: String,
+    /// What becomes of it.
+    pub state: LeaseState,
+    /// A seat of it is beyond those sold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overage: bool,
     /// `user@host`.
     pub holder: String,
     /// By the wall clock of that moment.
     pub acquired_at: String,
-    /// Not below 0.
+    /// Until its promise ends, or its lingering; not below 0.
     pub expires_in_ms: i64,
+}
+
+/// What becomes of a lease. All but evictable ones are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[non_exhaustive]
+pub enum LeaseState {
+    /// It is held, and may be renewed.
+    Active,
+    /// It was given back: its seat waits for the same user and host.
+    Linger,
+    /// It is held, and ends with its promise: the right was revoked or withdrawn, or an operator took it back.
+    Drain,
+    /// It ran out: its seat goes to whoever needs it.
+    Evictable,
+}
+
+impl LeaseState {
+    /// As in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Linger => "LINGER",
+            Self::Drain => "DRAIN",
+            Self::Evictable => "EVICTABLE",
+        }
+    }
+}
+
+impl fmt::Display for LeaseState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `POST /v1/leases/{id}:force-release` (admin).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForceReleaseAnswer {
+    /// Which.
+    pub lease_id: LeaseId,
+    /// Its pool.
+    pub pool_id: PoolId,
+    /// `user@host`.
+    pub holder: String,
+    /// `DRAIN` as long as its holder may use it, by the promise it has.
+    pub state: LeaseState,
+    /// Until the seat is free for others; 0: it is.
+    pub free_in_ms: i64,
 }
 
 /// `POST /v1/bundles` (admin).

@@ -184,6 +184,7 @@ registry! {
     JoinCodeExpired = 219 "JOIN_CODE_EXPIRED" 403 DENIED Final "the join code has expired";
     GrantRevoked = 220 "GRANT_REVOKED" 409 DENIED Final "the grant was revoked";
     Unauthenticated = 221 "UNAUTHENTICATED" 401 DENIED Final "the caller has not proved who it is";
+    IdleTimeout = 222 "IDLE_TIMEOUT" 200 DENIED Final "the seat was not used for longer than its pool allows";
 
     PoolExhausted = 300 "POOL_EXHAUSTED" 200 NO_SEAT Retry "every seat of the pool is in use";
     Queued = 301 "QUEUED" 200 NO_SEAT Retry "waiting in the queue for a seat";

@@ -57,5 +57,7 @@ pub const EXTENSION_BYTES: usize = 4096;
 pub const ARMOUR_BYTES: usize = LARGE_ENVELOPE_BYTES / 3 * 4 + LARGE_ENVELOPE_BYTES / 24 + 4096;
 /// Shortest lease a pool may promise, and the least rest of an allocation under which a lease is granted.
 pub const TTL_MIN_MS: i64 = 60_000;
+/// Shortest idle timeout of a pool.
+pub const IDLE_MIN_MS: i64 = 60_000;
 /// Longest lease a pool may promise.
 pub const TTL_MAX_MS: i64 = 24 * 3_600_000;

@@ -16,6 +16,7 @@ mod proofs;
 mod retries;
 mod seats;
 mod site;
+mod states;
 mod syscalls;
 mod terms;
 mod tls;

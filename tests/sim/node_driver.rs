@@ -341,7 +341,7 @@ fn input(to: ReplyTo, asker: Asker, command: Command, next_seq: Seq) -> Input {
     };
     match command {
         Command::Checkout(checkout) => Input::Checkout { to, principal, checkout },
-        Command::Renew(lease) => Input::Renew { to, principal, lease },
+        Command::Renew(lease) => Input::Renew { to, principal, lease, idle_ms: None },
         Command::Release(lease) => Input::Release { to, principal, lease },
         Command::MakeRequest => {
             let journal = JournalTail { seq: next_seq.previous().0, chain: Digest([0; 32]) };

@@ -281,7 +281,9 @@ impl World {
                     self.issuer_answers(&request);
                     continue;
                 }
-                Reply::Receipt(_) | Reply::Surrendered(_) | Reply::IssuerNamed => continue,
+                Reply::Receipt(_) | Reply::Surrendered(_) | Reply::ForceReleased(_) | Reply::IssuerNamed => {
+                    continue;
+                }
                 Reply::Imported(imported) => {
                     assert_eq!(imported.result, ImportResult::Applied, "each bundle is made once");
                     continue;

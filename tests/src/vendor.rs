@@ -83,6 +83,12 @@ pub struct PoolOffer {
     pub grace_ms: i64,
     /// Lives of leases.
     pub ttl: TtlBounds,
+    /// How long seats that were given back wait for the same user and host.
+    pub linger_ms: i64,
+    /// The grant's bound of that.
+    pub max_linger_ms: Option<i64>,
+    /// A lease that was not used for so long is not renewed.
+    pub idle_ms: Option<i64>,
     /// How long rows are served without a newer head.
     pub max_offline_ms: Option<i64>,
     /// The node's rows.
@@ -144,6 +150,9 @@ impl PoolOffer {
             not_after: NOW.plus(365 * DAY_MS),
             grace_ms: 0,
             ttl: TtlBounds::default(),
+            linger_ms: 0,
+            max_linger_ms: None,
+            idle_ms: None,
             max_offline_ms: None,
             rows: vec![RowOffer::new(number, SlotSet::range(0, seats))],
         }
@@ -322,7 +331,7 @@ fn grant(offer: &PoolOffer) -> Grant {
         regions: Vec::new(),
         bindings: Vec::new(),
         binding_match: BindingMatch::Any,
-        ceilings: PolicyCeilings::default(),
+        ceilings: PolicyCeilings { max_linger_ms: offer.max_linger_ms, ..PolicyCeilings::default() },
         supersedes: None,
         generation: 1,
         ext: Extensions::NONE,
@@ -342,6 +351,8 @@ fn pool(offer: &PoolOffer, grant_digest: Digest) -> Pool {
         max_offline_base_ms: offer.max_offline_ms,
         max_offline_elastic_ms: offer.max_offline_ms,
         ttl: offer.ttl,
+        linger_ms: offer.linger_ms,
+        idle_ms: offer.idle_ms,
         require_clock: false,
         ext: Extensions::NONE,
     }

@@ -129,6 +129,8 @@ fn wish(sold: &GrantState, pool: &PoolState, new: &NewAmendment) -> Result<NewGr
         environments: grant.environments.clone(),
         regions: grant.regions.clone(),
         max_ttl_ms: None,
+        linger_ms: pool.pool.linger_ms,
+        idle_ms: pool.pool.idle_ms,
     };
     let same = (wish.seats, wish.not_after, wish.grace_ms, &wish.edition)
         == (pool.pool.seats, grant.not_after, grant.grace_ms, &grant.edition);

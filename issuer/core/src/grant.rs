@@ -6,7 +6,7 @@ use leasehold_protocol::artefact::{
 use leasehold_protocol::code::Code;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::ids::{GrantId, PoolId};
-use leasehold_protocol::limits::{FEATURES, POOL_SEATS, TTL_MAX_MS, TTL_MIN_MS};
+use leasehold_protocol::limits::{FEATURES, IDLE_MIN_MS, POOL_SEATS, TTL_MAX_MS, TTL_MIN_MS};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ pub struct NewGrant {
     pub regions: Vec<String>,
     /// Longest lease of its seats; the default bound if absent.
     pub max_ttl_ms: Option<i64>,
+    /// How long seats that are given back wait for the same user and host.
+    pub linger_ms: i64,
+    /// A lease that was not used for so long is not renewed; no bound if absent.
+    pub idle_ms: Option<i64>,
 }
 
 /// A grant and its pool, as their artefacts say it: these are sealed whenever a node needs them.
@@ -68,6 +72,8 @@ pub(crate) fn create(
         limit("grants of one account", limits::GRANTS_PER_ACCOUNT)
     })?;
     check(at, new)?;
+    let ttl = ttl_bounds(new.max_ttl_ms)?;
+    check_use(new, ttl)?;
     let grant = grant(state, account, product, at, entropy, new)?;
     let pool = Pool {
         issue: Issue {
@@ -84,7 +90,9 @@ pub(crate) fn create(
         borrow: borrow_caps(slot_count(new)?),
         max_offline_base_ms: None,
         max_offline_elastic_ms: Some(limits::ELASTIC_OFFLINE_MS),
-        ttl: ttl_bounds(new.max_ttl_ms)?,
+        ttl,
+        linger_ms: new.linger_ms,
+        idle_ms: new.idle_ms,
         require_clock: false,
         ext: Extensions::NONE,
     };
@@ -203,4 +211,14 @@ fn ttl_bounds(max_ttl_ms: Option<i64>) -> Result<TtlBounds, Problem> {
     let within = (TTL_MIN_MS..=TTL_MAX_MS).contains(&max_ms);
     require(within, || invalid("the longest lease is not between 1 minute and 24 hours", "choose another"))?;
     Ok(TtlBounds { max_ms, default_ms: default.default_ms.min(max_ms), ..default })
+}
+
+/// Nothing lingers beyond what was promised, and nobody is idle between two renewals.
+fn check_use(new: &NewGrant, ttl: TtlBounds) -> Result<(), Problem> {
+    let hint = "choose another, or longer leases";
+    require((0..=ttl.max_ms).contains(&new.linger_ms), || {
+        invalid("the linger time is not between 0 and the longest lease", hint)
+    })?;
+    let idle = new.idle_ms.is_none_or(|idle_ms| idle_ms >= IDLE_MIN_MS);
+    require(idle, || invalid("the idle timeout is below 1 minute", "choose a longer one"))
 }

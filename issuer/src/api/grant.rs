@@ -70,6 +70,12 @@ pub(crate) struct GrantCreate {
     /// Longest lease of a seat, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) max_ttl_ms: Option<i64>,
+    /// How long a seat that is given back waits for the same user and host, milliseconds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) linger_ms: i64,
+    /// A lease that was not used for so long is not renewed, milliseconds; unless said, there is no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) idle_ms: Option<i64>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -176,6 +182,8 @@ fn wish(issuer: &Issuer, caller: &Caller, new: GrantCreate) -> Result<Command, P
         environments: new.environments,
         regions: new.regions,
         max_ttl_ms: new.max_ttl_ms,
+        linger_ms: new.linger_ms,
+        idle_ms: new.idle_ms,
     }))
 }
 

@@ -45,6 +45,10 @@ pub(crate) struct PoolDocument {
     /// Seats in no live allocation; none for an unlimited pool.
     pub(crate) free: Option<u32>,
     pub(crate) ttl: TtlDocument,
+    /// How long a seat that is given back waits for the same user and host, milliseconds.
+    pub(crate) linger_ms: i64,
+    /// A lease that was not used for so long is not renewed, milliseconds; none: no bound.
+    pub(crate) idle_ms: Option<i64>,
     pub(crate) borrow: BorrowDocument,
 }
 
@@ -89,6 +93,8 @@ impl From<PoolView<'_>> for PoolDocument {
             allocated: view.allocated,
             free: view.free,
             ttl: TtlDocument { min_ms, max_ms, default_ms },
+            linger_ms: pool.linger_ms,
+            idle_ms: pool.idle_ms,
             borrow: BorrowDocument { max_seats, max_ms: borrow_ms, early_return },
         }
     }

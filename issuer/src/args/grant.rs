@@ -113,6 +113,12 @@ pub(crate) struct GrantCreateArgs {
     /// Longest lease of a seat, up to 24h [default: 15m]
     #[arg(long, value_name = "D", value_parser = duration)]
     pub(crate) max_ttl: Option<i64>,
+    /// How long a seat that is given back waits for the same user and host, up to the longest lease
+    #[arg(long, value_name = "D", default_value = "0", value_parser = duration)]
+    pub(crate) linger: i64,
+    /// End leases that were not used for so long, as far as applications tell [default: never]
+    #[arg(long, value_name = "D", value_parser = duration)]
+    pub(crate) idle_timeout: Option<i64>,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
 }

@@ -115,6 +115,8 @@ fn create(context: &Context, args: GrantCreateArgs) -> Result<Exit, Failure> {
         environments: args.environment,
         regions: args.region,
         max_ttl_ms: args.max_ttl,
+        linger_ms: args.linger,
+        idle_ms: args.idle_timeout,
     };
     let answer: Changed<GrantDocument> = context.change("/v1/grants", &args.change, &new)?;
     let grant = &answer.body;

@@ -42,6 +42,8 @@ fn show(context: &Context, name: &str) -> Result<Exit, Failure> {
         ("allocated", pool.allocated.to_string()),
         ("free", free(&pool)),
         ("longest lease", duration::show(pool.ttl.max_ms)),
+        ("linger", duration::show(pool.linger_ms)),
+        ("idle timeout", pool.idle_ms.map_or_else(|| "none".to_owned(), duration::show)),
     ]);
     let next = format!("allocation create --pool {} --node NODE --seats N", pool.pool_id);
     context.output.answer(&pool, &people.next(context.command(&next))).map(|()| Exit::DONE)

@@ -8,7 +8,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
 use leasehold_client_core::{Answer, Call, ConnectionKey, NotProven, prove_node};
 use leasehold_net::{Address, ConnectError, ExchangeError, Timeouts};
-use leasehold_protocol::api::{IdentityAnswer, ReleaseAnswer};
+use leasehold_protocol::api::{IdentityAnswer, ReleaseAnswer, RenewRequest};
 use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
@@ -52,8 +52,10 @@ impl Connection {
                 let decision = self.ask(Method::POST, "/v1/leases", Some(body)).await;
                 decision.map(|decision| Answer::Decision(Box::new(decision)))
             }
-            Call::Renew(lease) => {
-                let decision = self.ask(Method::POST, &format!("/v1/leases/{lease}/renew"), None).await;
+            Call::Renew { lease, idle_ms } => {
+                let body = idle_ms.map(|ms| RenewRequest { idle_ms: Some(ms) });
+                let body = body.map(|body| serde_json::to_vec(&body).expect("a renewal is JSON"));
+                let decision = self.ask(Method::POST, &format!("/v1/leases/{lease}/renew"), body).await;
                 decision.map(|decision| Answer::Decision(Box::new(decision)))
             }
             Call::Release(lease) => {

@@ -80,6 +80,11 @@ impl Driver {
         self.input(Input::Release)
     }
 
+    /// The application uses the seat.
+    pub(crate) fn used(&mut self) -> Result<(), Problem> {
+        self.input(Input::Used)
+    }
+
     fn input(&mut self, input: Input) -> Result<(), Problem> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| {
@@ -143,7 +148,7 @@ pub(crate) fn clocks() -> Result<ClockReading, Problem> {
 const fn name(call: &Call) -> &'static str {
     match call {
         Call::Checkout(_) => "checkout",
-        Call::Renew(_) => "renew",
+        Call::Renew { .. } => "renew",
         Call::Release(_) => "release",
         Call::Chain(_) => "proof",
     }

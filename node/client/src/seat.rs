@@ -6,7 +6,7 @@ use std::time::Duration;
 use leasehold_client_core::{Event, ProvenSeat};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::Error;
 use crate::checkout::{Listeners, Warning};
@@ -17,6 +17,8 @@ use crate::driver::{Driver, clocks};
 #[derive(Debug)]
 pub struct Seat {
     state: watch::Receiver<SeatState>,
+    /// The seat is in use.
+    used: Arc<Notify>,
     /// Closed by dropping the guard, which is a release without an answer.
     leave: oneshot::Sender<Leave>,
 }
@@ -65,6 +67,12 @@ impl Seat {
         self.state.clone()
     }
 
+    /// Tells that the seat is in use at this moment. From the first time on, renewals say how long it was not: a pool may
+    /// let leases end that are idle for too long. An application that never calls it is taken to use its seat always.
+    pub fn used(&self) {
+        self.used.notify_one();
+    }
+
     /// Gives the seat back and waits for the node's word. False: it had ended before.
     pub async fn release(self) -> Result<bool, Error> {
         let (tell, told) = oneshot::channel();
@@ -81,8 +89,9 @@ impl Seat {
         let (leave, left) = oneshot::channel();
         let (decide, decided) = oneshot::channel();
         // From here on a dropped future closes `leave`, and the task gives back what it gets.
-        let seat = Self { state, leave };
-        tokio::spawn(Keeper { driver, state: tell_state, listeners, decide: Some(decide) }.run(left));
+        let used = Arc::new(Notify::new());
+        let seat = Self { state, used: Arc::clone(&used), leave };
+        tokio::spawn(Keeper { driver, state: tell_state, used, listeners, decide: Some(decide) }.run(left));
         match decided.await {
             Ok(Ok(())) => Ok(seat),
             Ok(Err(error)) => Err(error),
@@ -95,6 +104,7 @@ impl Seat {
 struct Keeper {
     driver: Driver,
     state: watch::Sender<SeatState>,
+    used: Arc<Notify>,
     listeners: Listeners,
     decide: Option<oneshot::Sender<Result<(), Error>>>,
 }
@@ -110,6 +120,11 @@ impl Keeper {
                     Ok(None) => break Ok(false),
                     Err(problem) => break Err(problem.into()),
                 },
+                () = self.used.notified() => {
+                    if let Err(problem) = self.driver.used() {
+                        break Err(problem.into());
+                    }
+                }
                 tell = &mut left => {
                     let outcome = self.give_back().await;
                     self.state.send_replace(SeatState::Over);

@@ -11,13 +11,13 @@ use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
-use leasehold_protocol::time::UnixMs;
+use leasehold_protocol::time::{SvcMs, UnixMs};
 
 use crate::core::{EPOCH_COUNTER, NodeCore, refuse, reply};
 use crate::denial::denial;
 use crate::effect::{Effect, Effects, Event, Reply, SeatReply};
 use crate::input::{Checkout, Principal, ReplyTo};
-use crate::lease::Lease;
+use crate::lease::{Lease, Standing};
 use crate::limits;
 use crate::promise::{NoPromise, Promises};
 use crate::provision::{PoolEntry, PoolIndex, Provision, Row, RowIndex};
@@ -40,6 +40,13 @@ struct Choice {
     pool: PoolIndex,
     seats: Seats,
     ttl_ms: i64,
+}
+
+impl Candidate<'_> {
+    fn choice(&self, seats: Seats) -> Option<Choice> {
+        let &(_, ttl_ms) = self.rows.iter().find(|(row, _)| *row == seats.row)?;
+        Some(Choice { pool: self.index, seats, ttl_ms })
+    }
 }
 
 /// Why there is none, and of which pool.
@@ -65,6 +72,9 @@ impl NodeCore {
         if let Some(lease) = self.ledger.by_key(&checkout.key.0) {
             if lease.params_hash != params_hash {
                 return self.refuse_by_record(to, key_conflict(checkout), out);
+            }
+            if lease.standing() == Standing::Released {
+                return self.refuse_by_record(to, key_ended(checkout), out);
             }
             return self.answer_again(to, lease.grant, out);
         }
@@ -101,7 +111,7 @@ impl NodeCore {
         // Readings are cut to milliseconds: the true age may be one more.
         let age_ms = if lease.place().frame == self.frame_start() { 0 } else { aged_ms.saturating_add(1) };
         Some(Box::new(SeatReply {
-            code: code_of(lease.flags),
+            code: code_of(lease.flags()),
             lease: lease.id,
             epoch: lease.epoch,
             pool: entry.pool.issue.id,
@@ -189,10 +199,10 @@ impl NodeCore {
         }
         let surplus = |entry: &PoolEntry| entry.grant.features.len();
         open.sort_by_key(|c| (c.in_grace, surplus(c.entry), c.entry.grant.not_after, c.entry.pool.issue.id));
-        for candidate in &open {
-            if let Some(choice) = self.seats_of(provision, candidate, checkout) {
-                return Ok(choice);
-            }
+        let waiting = open.iter().find_map(|candidate| self.waiting_seats_of(provision, candidate, checkout));
+        let others = || open.iter().find_map(|candidate| self.seats_of(provision, candidate, checkout));
+        if let Some(choice) = waiting.or_else(others) {
+            return Ok(choice);
         }
         if let Some(full) = open.first() {
             return Err(Denied {
@@ -238,24 +248,44 @@ impl NodeCore {
         }
     }
 
+    /// Seats that the same user and host gave back a while ago.
+    fn waiting_seats_of(
+        &self,
+        provision: &Provision,
+        candidate: &Candidate<'_>,
+        checkout: &Checkout,
+    ) -> Option<Choice> {
+        let Candidate { index, entry, .. } = *candidate;
+        self.lingering(index, &checkout.holder).next()?;
+        let rows = self.served_rows(provision, candidate);
+        let seats = self.lingering_seats(index, &rows, checkout)?;
+        self.has_room(provision, index, entry, 0).then(|| candidate.choice(seats)).flatten()
+    }
+
     fn seats_of(
         &self,
         provision: &Provision,
         candidate: &Candidate<'_>,
         checkout: &Checkout,
     ) -> Option<Choice> {
-        let seats = match candidate.entry.pool.seats {
-            PoolSeats::Unlimited => self.unlimited_seats(candidate.index, candidate.rows.first()?.0),
-            PoolSeats::Value(_) => {
-                let served = |&(row, _)| Some((row, self.slots_of(provision, provision.rows.get(&row)?)));
-                let rows: Vec<(RowIndex, SlotSet)> = candidate.rows.iter().filter_map(served).collect();
-                let (none, pool) = (Taken::default(), self.ledger.pool(candidate.index));
-                let taken = pool.map_or(&none, |pool| &pool.taken);
-                seats::choose(taken, &rows, checkout.count, || self.run_out(candidate.index))?
-            }
-        };
-        let &(_, ttl_ms) = candidate.rows.iter().find(|(row, _)| *row == seats.row)?;
-        Some(Choice { pool: candidate.index, seats, ttl_ms })
+        let Candidate { index, entry, .. } = *candidate;
+        if entry.pool.seats == PoolSeats::Unlimited {
+            return candidate.choice(self.unlimited_seats(index, candidate.rows.first()?.0));
+        }
+        if !self.has_room(provision, index, entry, checkout.count) {
+            return None;
+        }
+        let rows = self.served_rows(provision, candidate);
+        let (none, pool) = (Taken::default(), self.ledger.pool(index));
+        let taken = pool.map_or(&none, |pool| &pool.taken);
+        let unused = || self.lingering(index, &checkout.holder).chain(self.run_out(index));
+        candidate.choice(seats::choose(taken, &rows, checkout.count, unused)?)
+    }
+
+    fn served_rows(&self, provision: &Provision, candidate: &Candidate<'_>) -> Vec<(RowIndex, SlotSet)> {
+        let served =
+            |&(row, _): &(RowIndex, i64)| Some((row, self.slots_of(provision, provision.rows.get(&row)?)));
+        candidate.rows.iter().filter_map(served).collect()
     }
 
     /// There is always a seat. Nobody waits for those of run-out leases, but memory does: each grant ends a few.
@@ -282,7 +312,7 @@ impl NodeCore {
     ) {
         let Choice { pool, seats: Seats { row, slots, evicted }, ttl_ms } = choice;
         for grant in evicted {
-            self.emit(Record::LeaseEnded { grant, cause: EndCause::Evicted }, out);
+            self.end_run_out(grant, EndCause::Evicted, out);
         }
         let holder = self.intern_holder(checkout, out);
         let features = self.intern_features(checkout, out);
@@ -350,7 +380,7 @@ impl NodeCore {
             epoch: lease.epoch,
             ttl_ms: u32::try_from(lease.ttl_ms()).unwrap_or(u32::MAX),
             issued: Interval { floor: lease.issued.0, hi: lease.issued.1 },
-            flags: TicketFlags(lease.flags),
+            flags: TicketFlags(lease.flags()),
             ext: Extensions::NONE,
         })
     }
@@ -359,8 +389,7 @@ impl NodeCore {
     fn exhausted(&self, provision: &Provision, open: &[Candidate<'_>], checkout: &Checkout) -> Denial {
         let svc = self.clock.svc();
         let used = open.iter().fold(0_u32, |sum, c| sum.saturating_add(self.ledger.in_use(c.index, svc)));
-        let rows = open.iter().flat_map(|c| &c.rows);
-        let seats = rows.fold(0_u32, |sum, (row, _)| sum.saturating_add(self.seats_of_row(provision, *row)));
+        let seats = open.iter().fold(0_u32, |sum, c| sum.saturating_add(self.kept_seats_of(provision, c)));
         let what = checkout.product.clone().unwrap_or_else(|| "the pool".to_owned());
         let detail = match (seats, checkout.count) {
             (0, _) => format!("this node holds no seats of {what}"),
@@ -372,8 +401,9 @@ impl NodeCore {
         let hint =
             if never { "ask the vendor to allocate seats to this node" } else { "release a seat or wait" };
         let mut denial = denial(Code::PoolExhausted, detail, hint);
-        let oldest = open.iter().filter_map(|c| self.ledger.of_pool(c.index).next());
-        let earliest = oldest.map(|lease| lease.reclaim_at().since(svc).max(0)).min().filter(|_| !never);
+        let earliest =
+            open.iter().filter_map(|c| self.free_at(provision, c.index, c.entry, checkout.count)).min();
+        let earliest = earliest.map(|at| at.since(svc).max(0)).filter(|_| !never);
         denial.retry_after_ms = earliest;
         let holders = open.iter().flat_map(|c| self.ledger.of_pool(c.index).take(limits::DENIAL_HOLDERS));
         let holder = |lease: &Lease| self.holders.get(lease.holder).map(ToString::to_string);
@@ -381,15 +411,40 @@ impl NodeCore {
         denial.would_allow = match earliest {
             Some(ms) => vec![
                 "a release".to_owned(),
-                format!("the end of the oldest lease, in {} s", ms.div_euclid(1000)),
+                format!("the end of the oldest promise, in {} s", ms.div_euclid(1000)),
             ],
             None => vec!["an allocation with seats".to_owned()],
         };
         denial
     }
 
-    fn seats_of_row(&self, provision: &Provision, row: RowIndex) -> u32 {
-        provision.rows.get(&row).map_or(0, |row| self.slots_of(provision, row).len())
+    /// When so many seats are free at the earliest, if nobody renews: each seat is counted to its own end, and those that
+    /// the vendor takes back are nobody's.
+    fn free_at(
+        &self,
+        provision: &Provision,
+        index: PoolIndex,
+        entry: &PoolEntry,
+        count: u32,
+    ) -> Option<SvcMs> {
+        let in_use = self.ledger.in_use(index, self.clock.svc());
+        let mut missing =
+            in_use.saturating_add(count).saturating_sub(self.kept_seats(provision, entry)).max(1);
+        let ends = self.ledger.of_pool(index).take(limits::CHECKOUT_SEATS as usize);
+        let mut last = None;
+        for lease in ends.filter(|lease| !lease.has_run_out(self.clock.svc())) {
+            last = Some(lease.reclaim_at());
+            missing = missing.saturating_sub(lease.count);
+            if missing == 0 {
+                break;
+            }
+        }
+        last
+    }
+
+    fn kept_seats_of(&self, provision: &Provision, candidate: &Candidate<'_>) -> u32 {
+        let rows = candidate.rows.iter().filter_map(|(row, _)| provision.rows.get(row));
+        rows.fold(0, |sum, row| sum.saturating_add(self.kept_slots(provision, row).len()))
     }
 
     /// A denial for time names both times and the difference.
@@ -424,7 +479,7 @@ impl NodeCore {
                 self.clock.wall(),
                 span(bound.since(self.clock.wall()))
             ),
-            Code::Draining => "the bundle applied last no longer gives this node the lease's seat".to_owned(),
+            Code::Draining => "the bundle applied last leaves this node no seat for the lease".to_owned(),
             Code::FeatureNotInPlan => {
                 "the amended grant no longer includes a feature of the lease".to_owned()
             }
@@ -443,9 +498,7 @@ impl NodeCore {
             Code::ManifestStale | Code::AllocationEnded => {
                 ("make a request and import the vendor's bundle", "a bundle with a longer allocation")
             }
-            Code::Draining => {
-                ("use the lease to its end, then check out again", "a bundle that gives the seat back")
-            }
+            Code::Draining => ("use the lease to its end, then check out again", "a bundle with more seats"),
             Code::FeatureNotInPlan => {
                 ("use the lease to its end, then check out without the feature", "a grant with the feature")
             }
@@ -540,7 +593,7 @@ fn key_ended(checkout: &Checkout) -> Problem {
 }
 
 /// A span for people: the two largest units.
-fn span(ms: i64) -> String {
+pub(crate) fn span(ms: i64) -> String {
     let seconds = ms.div_euclid(1000);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::contact::NamedIssuer;
 use crate::denial::{PendingDenials, RecentDenials};
 use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
+use crate::forced_release::Forced;
 use crate::input::{Cause, Initialise, Input, ReplyTo};
 use crate::interner::Interner;
 use crate::lease::{Lease, Promise};
@@ -48,6 +49,7 @@ pub struct NodeCore {
     pub(crate) answered_report: u64,
     pub(crate) surrenders: VecDeque<Surrendered>,
     pub(crate) receipts: VecDeque<MadeReceipt>,
+    pub(crate) forced: VecDeque<Forced>,
     pub(crate) recent_denials: RecentDenials,
     /// Not part of the fold: counted since the last roll-up.
     pub(crate) pending_denials: PendingDenials,
@@ -108,6 +110,7 @@ impl NodeCore {
             answered_report: 0,
             surrenders: VecDeque::new(),
             receipts: VecDeque::new(),
+            forced: VecDeque::new(),
             recent_denials: RecentDenials::new(),
             pending_denials: PendingDenials::new(),
             next_seq: Seq(1),
@@ -153,7 +156,9 @@ impl NodeCore {
             Input::Checkout { to, principal, checkout } => {
                 self.checkout(to, principal, checkout, entropy, out);
             }
-            Input::Renew { to, principal, lease } => self.renew(to, principal, lease, out),
+            Input::Renew { to, principal, lease, idle_ms } => {
+                self.renew(to, principal, lease, idle_ms, out);
+            }
             Input::Release { to, principal, lease } => self.release(to, principal, lease, out),
             Input::MakeRequest { to, cause, way, join, journal } => {
                 self.make_request(to, RequestWish { cause, way, join, journal }, entropy, out);
@@ -165,10 +170,13 @@ impl NodeCore {
             Input::Surrender { to, cause, pool, count, dry_run } => {
                 self.surrender(to, cause, pool, count, dry_run, out);
             }
+            Input::ForceRelease { to, cause, lease, dry_run } => {
+                self.force_release(to, cause, lease, dry_run, out);
+            }
             Input::NameIssuer { to, cause, issuer } => self.name_issuer(to, cause, issuer, out),
             Input::Tick => {
                 self.shrink_rows(out);
-                self.end_drained(out);
+                self.end_what_is_over(out);
             }
         }
     }
@@ -230,6 +238,9 @@ impl NodeCore {
                 }
             }
             Record::LeaseEnded { grant, cause } => self.apply_end(*grant, *cause),
+            Record::LeaseLingers { grant, until } => self.ledger.update(*grant, |lease| lease.linger(*until)),
+            Record::LeaseForced { cause, grant } => self.apply_forced(cause, *grant),
+            Record::LeaseMoved { grant, allocation, slots } => self.apply_move(*grant, *allocation, slots),
             Record::Denied { pool, count, .. } => self.apply_denied(*pool, *count),
             Record::SlotsReleased { cause, allocation, slots, report_seq } => {
                 self.apply_release(seq, cause, *allocation, slots, *report_seq)
@@ -323,6 +334,7 @@ impl NodeCore {
             | Input::Import { .. }
             | Input::MakeReceipt { .. }
             | Input::Surrender { .. }
+            | Input::ForceRelease { .. }
             | Input::NameIssuer { .. } => false,
         }
     }
@@ -352,6 +364,7 @@ impl NodeCore {
         let acknowledged = opened.allocations.iter().map(|row| row.acked_report_seq);
         self.reports = acknowledged.fold(self.reports, u64::max);
         self.forget_idle_rows();
+        self.find_newest();
     }
 
     fn apply_release(
@@ -393,8 +406,15 @@ impl NodeCore {
         let reclaim_at = promise.reclaim_at.max(lease.reclaim_at());
         self.ledger.update(grant, |lease| {
             lease.promise(Promise { reclaim_at, ..promise });
-            (lease.issued, lease.flags, lease.row) = (issued, flags, row);
+            lease.set_flags(flags);
+            (lease.issued, lease.row) = (issued, row);
         });
+        self.forget_row(old_row);
+    }
+
+    fn apply_move(&mut self, grant: Seq, row: u32, slots: &SlotSet) {
+        let Some(old_row) = self.ledger.get(grant).map(|lease| lease.row) else { return };
+        self.ledger.shift(grant, row, slots);
         self.forget_row(old_row);
     }
 

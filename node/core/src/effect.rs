@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leasehold_protocol::api::{Denial, ImportAnswer, SurrenderAnswer};
+use leasehold_protocol::api::{Denial, ForceReleaseAnswer, ImportAnswer, SurrenderAnswer};
 use leasehold_protocol::artefact::{LeaseTicket, Receipt, Request};
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
@@ -57,6 +57,8 @@ pub enum Reply {
     Receipt(Box<Receipt>),
     /// Which seats went back.
     Surrendered(Box<SurrenderAnswer>),
+    /// What becomes of the lease that an operator took back.
+    ForceReleased(Box<ForceReleaseAnswer>),
     /// The issuer is named.
     IssuerNamed,
 }

@@ -44,6 +44,14 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// That there is a reason, for what must have one.
+    pub fn check_reason(&self) -> Result<(), Problem> {
+        if self.reason.as_deref().is_some_and(|reason| !reason.trim().is_empty()) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::InvalidRequest, "no reason was given", "say why: it is kept with the act"))
+    }
+
     /// The bounds of its texts.
     pub fn check(&self) -> Result<(), Problem> {
         let reason = self.reason.as_deref().unwrap_or_default();
@@ -82,6 +90,8 @@ pub enum Input {
         principal: Principal,
         /// Which lease.
         lease: LeaseId,
+        /// How long its seat was not used, if the application knows.
+        idle_ms: Option<i64>,
     },
     /// A seat is given back.
     Release {
@@ -126,6 +136,17 @@ pub enum Input {
         cause: Cause,
         /// How far the journal reaches, by the shell's account.
         journal: leasehold_protocol::artefact::JournalTail,
+    },
+    /// An operator takes a lease back.
+    ForceRelease {
+        /// Whom to answer: [`crate::Reply::ForceReleased`] or [`crate::Reply::Refused`].
+        to: ReplyTo,
+        /// Who acts and why; the reason must be given.
+        cause: Cause,
+        /// Which lease.
+        lease: LeaseId,
+        /// Only say what would be done.
+        dry_run: bool,
     },
     /// Free seats shall go back to the vendor.
     Surrender {

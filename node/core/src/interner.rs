@@ -41,6 +41,11 @@ impl<T: Ord> Interner<T> {
         self.by_value.iter().map(|(value, &index)| (&**value, index))
     }
 
+    /// The values from this one on, in their order, with their numbers.
+    pub(crate) fn from(&self, first: &T) -> impl Iterator<Item = (&T, u32)> {
+        self.by_value.range::<T, _>(first..).map(|(value, &index)| (&**value, index))
+    }
+
     /// The number of a value that is interned already.
     pub(crate) fn find(&self, value: &T) -> Option<u32> {
         self.by_value.get(value).copied()

@@ -10,6 +10,18 @@ use crate::effect::TicketPlace;
 use crate::limits;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::LeaseGranted;
+use crate::rules::Rules;
+
+/// Who has a lease that has not ended, beside what its deadline and its pool make of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Standing {
+    /// Its holder, as far as anybody knows.
+    Held,
+    /// Nobody: it was given back, and its seat waits for the same user and host.
+    Released,
+    /// Its holder, whom the operator lets have it to the end of its promise.
+    Forced,
+}
 
 /// A lease that has not ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,9 +62,10 @@ pub(crate) struct Lease {
     pub(crate) pool: PoolIndex,
     /// The row it is under now.
     pub(crate) row: RowIndex,
-    /// As in the ticket.
-    pub(crate) flags: u16,
     leaf: u16,
+    /// As in the ticket.
+    flags: u8,
+    standing: Standing,
 }
 
 /// What a holder was told, and when.
@@ -91,9 +104,11 @@ impl Lease {
             wish_ttl_ms: granted.wish_ttl_ms,
             pool: granted.pool,
             row: granted.allocation,
-            flags: granted.flags,
             leaf: 0,
+            flags: 0,
+            standing: Standing::Held,
         };
+        lease.set_flags(granted.flags);
         lease.promise(promise);
         lease
     }
@@ -105,6 +120,35 @@ impl Lease {
         self.ttl_ms = deadline.since(since).try_into().unwrap_or(u32::MAX);
         self.reclaim_after_ms = reclaim_at.since(deadline).try_into().unwrap_or(i32::MAX);
         (self.frame, self.leaf) = (place.frame, place.leaf);
+    }
+
+    /// As in the ticket.
+    pub(crate) fn flags(&self) -> u16 {
+        self.flags.into()
+    }
+
+    /// What tickets can say fits into a byte.
+    pub(crate) fn set_flags(&mut self, flags: u16) {
+        self.flags = flags.try_into().unwrap_or(0);
+    }
+
+    /// Who has it.
+    pub(crate) const fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Its holder has it no more: until then its seat waits for the same user and host.
+    pub(crate) fn linger(&mut self, until: SvcMs) {
+        self.standing = Standing::Released;
+        self.reclaim_after_ms = until.since(self.deadline).try_into().unwrap_or(0);
+    }
+
+    /// It ends with its promise, which stands.
+    pub(crate) fn force(&mut self, rules: Rules) {
+        self.standing = Standing::Forced;
+        if !rules.forced_leases_are_counted {
+            self.reclaim_after_ms = i32::MIN;
+        }
     }
 
     /// When its grant or last renewal was.

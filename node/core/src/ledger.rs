@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::seq::Seq;
+use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::SvcMs;
 use serde::{Deserialize, Serialize};
 
 use crate::ended::{Ended, EndedLeases};
 use crate::input::Principal;
 use crate::interner::Interner;
-use crate::lease::Lease;
+use crate::lease::{Lease, Standing};
 use crate::lease_table::LeaseTable;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::EndCause;
@@ -46,9 +47,14 @@ pub(crate) struct PoolLedger {
     pub(crate) granted: u64,
     /// Since the last request.
     pub(crate) denied: u64,
+    /// Leases granted from here on end first while more seats are held than the node may keep.
+    pub(crate) newest_from: Option<Seq>,
     /// Its leases, in the order in which their seats may be given to somebody else.
     #[serde(skip)]
     by_reclaim: BTreeSet<(SvcMs, Seq)>,
+    /// Those that are not renewed any more, each after the number of its holder.
+    #[serde(skip)]
+    pub(crate) leaving: BTreeSet<(u32, Seq)>,
 }
 
 impl PoolLedger {
@@ -62,6 +68,8 @@ impl PoolLedger {
         self.taken = Taken::of(leases.iter().flat_map(|lease| lease.slots.ranges()).copied());
         self.seats = leases.iter().fold(0, |seats: u32, lease| seats.saturating_add(lease.count));
         self.by_reclaim = leases.iter().map(|lease| (lease.reclaim_at(), lease.grant)).collect();
+        let leaving = leases.iter().filter(|lease| lease.standing() != Standing::Held);
+        self.leaving = leaving.map(|lease| (lease.holder, lease.grant)).collect();
     }
 }
 
@@ -143,6 +151,10 @@ impl Ledger {
         self.leases.by_key(key)
     }
 
+    pub(crate) fn by_id(&self, id: LeaseId) -> Option<&Lease> {
+        self.leases.by_id(id)
+    }
+
     /// The lease of that id, if it is `principal`'s.
     pub(crate) fn held_by(&self, principal: Principal, id: LeaseId) -> Option<&Lease> {
         self.leases.by_id(id).filter(|lease| self.principals.get(lease.principal) == Some(&principal))
@@ -178,9 +190,42 @@ impl Ledger {
         self.run_out(pool, svc).fold(all, |seats, lease| seats.saturating_sub(lease.count))
     }
 
+    /// Leases of a pool that are not renewed any more and are counted still.
+    pub(crate) fn leaving(&self, pool: PoolIndex, svc: SvcMs) -> impl Iterator<Item = &Lease> {
+        let leases = self.pool(pool).into_iter().flat_map(|pool| &pool.leaving);
+        leases.filter_map(|&(_, grant)| self.get(grant)).filter(move |lease| !lease.has_run_out(svc))
+    }
+
+    /// Leases of a pool and holder that are not renewed any more.
+    pub(crate) fn leaving_of(&self, pool: PoolIndex, holder: u32) -> impl Iterator<Item = &Lease> {
+        let of_holder = (holder, Seq::NONE)..=(holder, Seq(u64::MAX));
+        let leases = self.pool(pool).into_iter().flat_map(move |pool| pool.leaving.range(of_holder.clone()));
+        leases.filter_map(|&(_, grant)| self.get(grant))
+    }
+
+    /// How many of a pool's seats are counted and may be renewed.
+    pub(crate) fn held(&self, pool: PoolIndex, svc: SvcMs) -> u32 {
+        let counted = self.in_use(pool, svc);
+        self.leaving(pool, svc).fold(counted, |seats, lease| seats.saturating_sub(lease.count))
+    }
+
+    /// Which leases of a pool end first.
+    pub(crate) fn set_newest(&mut self, pool: PoolIndex, from: Option<Seq>) {
+        if let Some(pool) = self.pools.get_mut(&pool) {
+            pool.newest_from = from;
+        }
+    }
+
     /// Whether any lease is under the row.
     pub(crate) fn uses_row(&self, row: RowIndex) -> bool {
         self.under_row.contains_key(&row)
+    }
+
+    /// Whether these are the only rows that leases of a pool are under.
+    pub(crate) fn are_all_under(&self, pool: PoolIndex, rows: &[RowIndex]) -> bool {
+        let under = rows.iter().filter_map(|row| self.under_row.get(row)).copied();
+        let under = under.fold(0_u32, u32::saturating_add) as usize;
+        self.pool(pool).is_none_or(|pool| pool.by_reclaim.len() <= under)
     }
 
     /// Takes a lease in; its principal is interned here.
@@ -197,13 +242,28 @@ impl Ledger {
         self.enter_row(row);
     }
 
-    /// Changes a lease's promise or row, keeping the indexes true.
+    /// Gives a lease other seats.
+    pub(crate) fn shift(&mut self, grant: Seq, row: RowIndex, slots: &SlotSet) {
+        let Some(lease) = self.leases.get_mut(grant) else { return };
+        let index = lease.pool;
+        let (old_slots, old_row) = (std::mem::replace(&mut lease.slots, slots.clone()), lease.row);
+        lease.row = row;
+        let pool = self.pool_mut(index);
+        pool.taken.remove_all(&old_slots);
+        pool.taken.insert_all(slots);
+        self.enter_row(row);
+        self.leave_row(old_row);
+    }
+
+    /// Changes a lease's promise, row or standing, keeping the indexes true.
     pub(crate) fn update(&mut self, grant: Seq, change: impl FnOnce(&mut Lease)) {
         let Some(lease) = self.leases.get_mut(grant) else { return };
         let (index, row, reclaim_at) = (lease.pool, lease.row, lease.reclaim_at());
         change(lease);
         let (new_row, new_reclaim_at) = (lease.row, lease.reclaim_at());
+        let leaving = (lease.standing() != Standing::Held).then_some((lease.holder, grant));
         let pool = self.pool_mut(index);
+        pool.leaving.extend(leaving);
         pool.by_reclaim.remove(&(reclaim_at, grant));
         pool.by_reclaim.insert((new_reclaim_at, grant));
         self.enter_row(new_row);
@@ -216,6 +276,7 @@ impl Ledger {
         pool.taken.remove_all(&lease.slots);
         pool.seats = pool.seats.saturating_sub(lease.count);
         pool.by_reclaim.remove(&(lease.reclaim_at(), grant));
+        pool.leaving.remove(&(lease.holder, grant));
         self.leave_row(lease.row);
         if let Some(&principal) = self.principals.get(lease.principal) {
             let Lease { id, key, params_hash, .. } = lease;

@@ -114,6 +114,29 @@ pub enum Record {
         /// The whole receipt, before it is signed and leaves.
         receipt: Box<Receipt>,
     },
+    /// A lease was given back, and its seat waits for the same user and host.
+    LeaseLingers {
+        /// Seq of its grant.
+        grant: Seq,
+        /// Until then.
+        until: SvcMs,
+    },
+    /// An operator took a lease back: it is counted until the end of its promise, and not renewed.
+    LeaseForced {
+        /// Who acted and why.
+        cause: Cause,
+        /// Seq of its grant.
+        grant: Seq,
+    },
+    /// A lease has other seats from here on; the renewal that moved it follows.
+    LeaseMoved {
+        /// Seq of its grant.
+        grant: Seq,
+        /// Journal-local allocation version.
+        allocation: u32,
+        /// All its seats.
+        slots: SlotSet,
+    },
 }
 
 /// How a request reaches the issuer.
@@ -180,6 +203,10 @@ pub enum EndCause {
     Evicted,
     /// It had run out, and its seat is no more this node's to give.
     Withdrawn,
+    /// Its holder had given it back, and the seat need not or could not wait any longer.
+    Lingered,
+    /// An operator had taken it back, and its promise is over.
+    Forced,
 }
 
 impl Record {

@@ -148,7 +148,7 @@ impl NodeCore {
     ) -> SlotSet {
         let Some(Returnable { slots, ended }) = self.returnable(row, count) else { return SlotSet::EMPTY };
         for grant in ended {
-            self.emit(Record::LeaseEnded { grant, cause: EndCause::Withdrawn }, out);
+            self.end_run_out(grant, EndCause::Withdrawn, out);
         }
         let report_seq = self.reports.saturating_add(1);
         let cause = cause.clone();
@@ -172,7 +172,8 @@ impl NodeCore {
         let provision = self.provision.as_ref()?;
         let row = provision.rows.get(&index)?;
         let pool = self.ledger.pool(row.pool_index);
-        let mut held = pool.map(|pool| pool.taken.clone()).unwrap_or_default();
+        let held = pool.map(|pool| pool.taken.clone()).filter(|_| self.rules.only_free_seats_go_back);
+        let mut held = held.unwrap_or_default();
         for lease in self.run_out(row.pool_index) {
             held.remove_all(&lease.slots);
         }

@@ -17,6 +17,14 @@ pub struct Rules {
     pub(crate) leases_end_with_their_row: bool,
     /// A slot that went back to the vendor stays out of every row that does not acknowledge it.
     pub(crate) released_slots_stay_out: bool,
+    /// A lease that an operator took back is counted as long as it was promised.
+    pub(crate) forced_leases_are_counted: bool,
+    /// A renewal moves a lease to seats that nobody has.
+    pub(crate) moves_take_free_seats: bool,
+    /// Only seats that nobody has go back to the vendor.
+    pub(crate) only_free_seats_go_back: bool,
+    /// Nothing is granted while more is in use than the node may keep.
+    pub(crate) overdrawn_pools_wait: bool,
 }
 
 impl Rules {
@@ -27,6 +35,10 @@ impl Rules {
         answers_carry_age: true,
         leases_end_with_their_row: true,
         released_slots_stay_out: true,
+        forced_leases_are_counted: true,
+        moves_take_free_seats: true,
+        only_free_seats_go_back: true,
+        overdrawn_pools_wait: true,
     };
 }
 
@@ -71,6 +83,34 @@ impl Rules {
     #[must_use]
     pub const fn without_releases(mut self) -> Self {
         self.released_slots_stay_out = false;
+        self
+    }
+
+    /// Frees the seat of a lease that an operator took back, although its holder may use it.
+    #[must_use]
+    pub const fn without_forced_leases(mut self) -> Self {
+        self.forced_leases_are_counted = false;
+        self
+    }
+
+    /// Moves leases to seats that others have.
+    #[must_use]
+    pub const fn without_free_moves(mut self) -> Self {
+        self.moves_take_free_seats = false;
+        self
+    }
+
+    /// Gives seats back to the vendor that are in use.
+    #[must_use]
+    pub const fn without_free_releases(mut self) -> Self {
+        self.only_free_seats_go_back = false;
+        self
+    }
+
+    /// Grants seats although more are in use than the node may keep.
+    #[must_use]
+    pub const fn without_room(mut self) -> Self {
+        self.overdrawn_pools_wait = false;
         self
     }
 }

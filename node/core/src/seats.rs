@@ -8,7 +8,7 @@ use crate::provision::RowIndex;
 use crate::taken::Taken;
 use leasehold_protocol::seq::Seq;
 
-/// Seats chosen for a checkout, and the run-out leases that must end for it.
+/// Seats chosen for a lease, and the leases without a user that must end for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Seats {
     pub(crate) row: RowIndex,

@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::contact::NamedIssuer;
 use crate::core::{Identity, NodeCore};
 use crate::denial::RecentDenials;
+use crate::forced_release::Forced;
 use crate::interner::Interner;
 use crate::lease::Lease;
 use crate::lease_table::LeaseTable;
@@ -38,7 +39,7 @@ use crate::saved_provision::SavedProvision;
 use crate::surrender::Surrendered;
 
 /// The layout of the parts. A snapshot of another one is of no use: the journal is replayed.
-pub const STATE_VERSION: u16 = 1;
+pub const STATE_VERSION: u16 = 2;
 
 /// Parts are not a snapshot, or not one of a node that this vendor's roots vouch for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,6 +113,7 @@ impl NodeCore {
         (core.reports, core.answered_report) = (head.reports, head.answered_report);
         core.surrenders = head.surrenders.into_owned();
         core.receipts = head.receipts.into_owned();
+        core.forced = head.forced.into_owned();
         core.recent_denials = head.recent_denials.into_owned();
         Ok(core)
     }
@@ -128,6 +130,7 @@ impl NodeCore {
             answered_report: self.answered_report,
             surrenders: Cow::Borrowed(&self.surrenders),
             receipts: Cow::Borrowed(&self.receipts),
+            forced: Cow::Borrowed(&self.forced),
             recent_denials: Cow::Borrowed(&self.recent_denials),
             pools: Cow::Borrowed(self.ledger.pools()),
             next_holder: self.holders.next(),
@@ -151,6 +154,7 @@ struct Head<'a> {
     answered_report: u64,
     surrenders: Cow<'a, VecDeque<Surrendered>>,
     receipts: Cow<'a, VecDeque<MadeReceipt>>,
+    forced: Cow<'a, VecDeque<Forced>>,
     recent_denials: Cow<'a, RecentDenials>,
     pools: Cow<'a, BTreeMap<PoolIndex, PoolLedger>>,
     next_holder: u32,

@@ -1,17 +1,21 @@
 //! What people and clients may ask about: status, pools, leases, identity, chains. Reads only.
 
+use std::collections::BTreeMap;
+
 use leasehold_protocol::api::{
-    AllocationStatus, ClockStatus, IdentityAnswer, IssuerContact, JournalStatus, LeaseStatus, LeasesAnswer,
-    PoolStatus, StatusAnswer, instant,
+    AllocationStatus, ClockStatus, IdentityAnswer, IssuerContact, JournalStatus, LeaseState, LeaseStatus,
+    LeasesAnswer, PoolStatus, StatusAnswer, instant,
 };
 use leasehold_protocol::armour::one_line;
-use leasehold_protocol::artefact::{Chain, Seats};
+use leasehold_protocol::artefact::{Chain, Seats, TicketFlags};
 use leasehold_protocol::bytes::Digest;
+use leasehold_protocol::seq::Seq;
+use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{ClockReading, UnixMs};
 
 use crate::clock::{Clock, ClockQuality};
 use crate::core::NodeCore;
-use crate::lease::Lease;
+use crate::lease::{Lease, Standing};
 use crate::provision::{PoolEntry, PoolIndex, Provision};
 use crate::trust::Trust;
 
@@ -43,7 +47,15 @@ impl NodeCore {
     pub fn leases(&self, now: &ClockReading) -> LeasesAnswer {
         let clock = self.clock_at(now);
         let Some(provision) = &self.provision else { return LeasesAnswer { leases: Vec::new() } };
-        let leases = self.ledger.leases().filter_map(|lease| self.lease_status(provision, lease, &clock));
+        let drained_from: BTreeMap<PoolIndex, Seq> = provision
+            .pools
+            .iter()
+            .filter_map(|(&index, entry)| Some((index, self.drained_from(provision, index, entry)?)))
+            .collect();
+        let leases = self.ledger.leases().filter_map(|lease| {
+            let newest = drained_from.get(&lease.pool).is_some_and(|from| *from <= lease.grant);
+            self.lease_status(provision, lease, newest, &clock)
+        });
         LeasesAnswer { leases: leases.collect() }
     }
 
@@ -75,7 +87,8 @@ impl NodeCore {
         let shown = |entry: &PoolEntry| {
             (entry.live && !entry.rows.is_empty()) || provision.revoked_since(entry, clock.best()).is_some()
         };
-        let pools = provision.pools.iter().filter(|(_, entry)| shown(entry));
+        let in_use = |index: PoolIndex| self.ledger.in_use(index, clock.svc()) > 0;
+        let pools = provision.pools.iter().filter(|&(&index, entry)| shown(entry) || in_use(index));
         pools.map(|(&index, entry)| self.pool_status(provision, index, entry, clock)).collect()
     }
 
@@ -99,17 +112,26 @@ impl NodeCore {
             .collect();
         let trust = match provision.revoked_since(entry, clock.best()) {
             Some(since) => Trust::revoked(since, self.drained_at(index, clock)),
+            None if rows.is_empty() => Trust::withdrawn(self.drained_at(index, clock)),
             None => Trust::of_pool(provision, entry, &rows, clock.best()),
         };
         let denied = self.recent_denials.of_pool(index, clock.svc());
+        let (in_use, standings) = (self.ledger.in_use(index, clock.svc()), self.standings(index, clock));
+        let kept = if limited { self.kept_seats(provision, entry) } else { u32::MAX };
+        let ends = rows.is_empty() || provision.revoked_since(entry, clock.best()).is_some();
+        let renewed = if ends { 0 } else { standings.held.min(kept) };
         PoolStatus {
             pool_id: entry.pool.issue.id,
             product: entry.grant.sku.clone(),
             seats: seats(
                 rows.iter().fold(0_u32, |sum, row| sum.saturating_add(self.slots_of(provision, row).len())),
             ),
-            in_use: self.ledger.in_use(index, clock.svc()),
+            in_use,
             borrowed: 0,
+            lingering: standings.released,
+            draining: standings.forced.saturating_add(standings.held.saturating_sub(renewed)),
+            evictable: self.ledger.pool(index).map_or(0, |pool| pool.seats.saturating_sub(in_use)),
+            overage: self.overage(index, entry),
             queued: 0,
             denied_1h: denied.saturating_add(self.pending_denials.of_pool(index)),
             features: entry.grant.features.clone(),
@@ -121,15 +143,58 @@ impl NodeCore {
         }
     }
 
+    /// Counted seats of a pool by who has them.
+    fn standings(&self, pool: PoolIndex, clock: &Clock) -> Standings {
+        let mut seats = Standings { held: self.ledger.held(pool, clock.svc()), released: 0, forced: 0 };
+        for lease in self.ledger.leaving(pool, clock.svc()) {
+            let of_standing = match lease.standing() {
+                Standing::Held => &mut seats.held,
+                Standing::Released => &mut seats.released,
+                Standing::Forced => &mut seats.forced,
+            };
+            *of_standing = of_standing.saturating_add(lease.count);
+        }
+        seats
+    }
+
+    /// Seats beyond those sold that leases have.
+    fn overage(&self, index: PoolIndex, entry: &PoolEntry) -> u32 {
+        let Seats::Value(sold) = entry.pool.seats else { return 0 };
+        let overdraft = SlotSet::range(sold, entry.pool.overdraft);
+        let free = self.ledger.pool(index).map(|pool| {
+            pool.taken.gaps(&overdraft).fold(0_u32, |sum, range| sum.saturating_add(range.count))
+        });
+        free.map_or(0, |free| overdraft.len().saturating_sub(free))
+    }
+
     /// When the last promise of a pool ends, if none is added.
     fn drained_at(&self, pool: PoolIndex, clock: &Clock) -> Option<UnixMs> {
         let left_ms = self.ledger.last_deadline(pool)?.since(clock.svc());
         (left_ms > 0).then(|| clock.best().plus(left_ms))
     }
 
-    fn lease_status(&self, provision: &Provision, lease: &Lease, clock: &Clock) -> Option<LeaseStatus> {
+    /// None where a lease waited for its holder and waits no more: it is ended as soon as its seat is needed.
+    fn lease_status(
+        &self,
+        provision: &Provision,
+        lease: &Lease,
+        newest: bool,
+        clock: &Clock,
+    ) -> Option<LeaseStatus> {
         let entry = provision.pools.get(&lease.pool)?;
         let single = lease.count == 1;
+        let drains = || {
+            let revoked = provision.revoked_since(entry, clock.best()).is_some();
+            newest || revoked || !self.goes_on(provision, entry, lease)
+        };
+        let (state, end) = match (lease.standing(), lease.has_run_out(clock.svc())) {
+            (Standing::Released, true) => return None,
+            (Standing::Released, false) => (LeaseState::Linger, lease.reclaim_at()),
+            (Standing::Held | Standing::Forced, true) => (LeaseState::Evictable, lease.deadline()),
+            (Standing::Forced, false) => (LeaseState::Drain, lease.deadline()),
+            (Standing::Held, false) if drains() => (LeaseState::Drain, lease.deadline()),
+            (Standing::Held, false) => (LeaseState::Active, lease.deadline()),
+        };
         Some(LeaseStatus {
             lease_id: lease.id,
             pool_id: entry.pool.issue.id,
@@ -138,28 +203,12 @@ impl NodeCore {
             slot: lease.slots.first().filter(|_| single),
             slots: (!single && !lease.slots.is_empty()).then(|| lease.slots.iter().collect()),
             epoch: lease.epoch,
-            state: self.lease_state(provision, entry, lease, clock).to_owned(),
+            state,
+            overage: lease.flags() & TicketFlags::OVERAGE != 0,
             holder: self.holders.get(lease.holder).map(ToString::to_string).unwrap_or_default(),
             acquired_at: lease.acquired_at.to_string(),
-            expires_in_ms: lease.deadline().since(clock.svc()).max(0),
+            expires_in_ms: end.since(clock.svc()).max(0),
         })
-    }
-
-    fn lease_state(
-        &self,
-        provision: &Provision,
-        entry: &PoolEntry,
-        lease: &Lease,
-        clock: &Clock,
-    ) -> &'static str {
-        let drains = || {
-            provision.revoked_since(entry, clock.best()).is_some() || self.row_for_renewal(lease).is_none()
-        };
-        match lease.has_run_out(clock.svc()) {
-            true => "EVICTABLE",
-            false if drains() => "DRAIN",
-            false => "ACTIVE",
-        }
     }
 
     fn node_trust(&self, clock: &Clock) -> Trust {
@@ -169,6 +218,13 @@ impl NodeCore {
         };
         Trust::of_head(&provision.head, clock.best())
     }
+}
+
+/// Seats by who has them.
+struct Standings {
+    held: u32,
+    released: u32,
+    forced: u32,
 }
 
 fn clock_status(clock: &Clock) -> ClockStatus {

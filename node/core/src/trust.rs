@@ -45,6 +45,13 @@ impl Trust {
         Self { state: TrustState::Revoked, cause, next: drained }
     }
 
+    /// The node has nothing of a pool any more; `drained` is when the last promise of it ends.
+    pub(crate) fn withdrawn(drained: Option<UnixMs>) -> Self {
+        let cause =
+            "the bundle applied last gives this node no seats of it: running leases end with their promise";
+        Self { state: TrustState::Unprovisioned, cause: cause.to_owned(), next: drained }
+    }
+
     /// The state of a pool that is not revoked: that of the best of its rows. A revocation told in advance ends it.
     pub(crate) fn of_pool(provision: &Provision, entry: &PoolEntry, rows: &[&Row], best: UnixMs) -> Self {
         let trust = Self::of_rows(provision, entry, rows, best);

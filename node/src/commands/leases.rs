@@ -47,13 +47,17 @@ fn table(leases: &[LeaseStatus]) -> People {
                 lease.pool_id.to_string(),
                 lease.product.clone(),
                 slots(lease),
-                lease.state.clone(),
+                state(lease),
                 lease.holder.clone(),
                 lease.acquired_at.clone(),
                 leasehold_cli::duration::show(lease.expires_in_ms),
             ]
         }),
     )
+}
+
+fn state(lease: &LeaseStatus) -> String {
+    if lease.overage { format!("{} (overdraft)", lease.state) } else { lease.state.to_string() }
 }
 
 fn slots(lease: &LeaseStatus) -> String {

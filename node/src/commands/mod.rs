@@ -8,6 +8,7 @@ mod init;
 mod inspect;
 mod journal;
 mod key;
+mod lease;
 mod leases;
 mod pools;
 mod receipt;
@@ -29,7 +30,7 @@ use leasehold_protocol::problem::Problem;
 use tokio::sync::oneshot;
 
 use crate::causes::with_causes;
-use crate::cli::{Cli, JournalVerb, Verb};
+use crate::cli::{Cli, JournalVerb, LeaseVerb, Verb};
 use crate::command::{Command, Outcome};
 use crate::commit::{Commit, Fatal};
 use crate::data_dir::DataDir;
@@ -67,6 +68,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Status => status::run(&dir, output),
         Verb::Pools => pools::run(&dir, output),
         Verb::Leases(args) => leases::run(&dir, &args, output),
+        Verb::Lease(LeaseVerb::Release(args)) => lease::force_release(&dir, &args, output),
         Verb::Journal(JournalVerb::Verify { offline }) => journal::verify(&dir, offline.as_deref(), output),
         Verb::Validate => validate::run(&place, &dir, &config, output),
         Verb::Doctor => return doctor::run(&place, Ok(config), output),

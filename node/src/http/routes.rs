@@ -11,7 +11,8 @@ use leasehold_net::Refusal;
 use leasehold_net::body::{BodyRoom, BundleBody, JsonBody};
 use leasehold_node_core::{Cause, Checkout, NamedIssuer, Way};
 use leasehold_protocol::api::{
-    ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, StatusAnswer,
+    ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, RenewRequest,
+    StatusAnswer,
 };
 use leasehold_protocol::armour::one_line;
 use leasehold_protocol::artefact::{Chain, Holder};
@@ -75,6 +76,7 @@ pub(crate) fn data_routes(shared: Shared) -> Guarded {
 pub(crate) fn admin_routes(shared: Shared) -> Guarded {
     let routes = seat_routes()
         .route("/v1/leases", get(leases))
+        .route("/v1/leases/{id}", post(force_release))
         .route("/v1/bundles", post(import_bundle))
         .route("/v1/request", post(make_request))
         .route("/v1/issuer", post(name_issuer))
@@ -125,18 +127,13 @@ async fn checkout(
     ask(&node, Command::Checkout { principal: caller.principal(), checkout }).await
 }
 
-/// A renewal says nothing but the lease.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RenewRequest {}
-
 async fn renew(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
-    JsonBody(RenewRequest {}): JsonBody<RenewRequest>,
+    JsonBody(RenewRequest { idle_ms }): JsonBody<RenewRequest>,
 ) -> Result<Answer, Refusal> {
-    ask(&node, Command::Renew { principal: caller.principal(), lease: lease_id(id)? }).await
+    ask(&node, Command::Renew { principal: caller.principal(), lease: lease_id(id)?, idle_ms }).await
 }
 
 async fn release(
@@ -318,6 +315,40 @@ async fn surrender(
     let Surrender { pool, seats, dry_run, actor, reason, key } = wish;
     let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
     ask(&node, Command::Surrender { cause, pool, seats, dry_run }).await
+}
+
+/// `POST /v1/leases/{id}:force-release`: who wants it, and why.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForceRelease {
+    /// Only say what would be done.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    /// Who acts; the user at the other end of the socket if it is not said.
+    #[serde(default)]
+    pub(crate) actor: Option<String>,
+    /// Why; it must be said.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    /// The same key asks for the same work.
+    #[serde(default)]
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+async fn force_release(
+    State(node): State<Node>,
+    Administrator(caller): Administrator,
+    path: Result<Path<String>, PathRejection>,
+    JsonBody(wish): JsonBody<ForceRelease>,
+) -> Result<Answer, Refusal> {
+    let ForceRelease { dry_run, actor, reason, key } = wish;
+    let lease = path.map(|Path(text)| text.strip_suffix(":force-release").map(|id| Path(id.to_owned())));
+    let lease = match lease.transpose() {
+        Some(id) => lease_id(id)?,
+        None => return Err(unknown_route().await),
+    };
+    let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
+    ask(&node, Command::ForceRelease { cause, lease, dry_run }).await
 }
 
 async fn verify_journal(State(node): State<Node>, _: Administrator) -> Answered<JournalVerified> {

@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::rig::{Daemon, Rig, ask, get};
+use crate::rig::{Daemon, Rig, ask, get, post};
 use crate::vendor::SKU;
 
 #[test]
@@ -163,4 +163,36 @@ fn assert_same_seat(seat: &Value, other: &Value) {
     for field in ["lease_id", "epoch", "slot", "pool_id", "ttl_ms", "ticket", "chain"] {
         assert_eq!(seat[field], other[field], "{field}");
     }
+}
+
+#[test]
+fn an_application_that_says_that_it_is_idle_is_not_renewed() {
+    let rig = Rig::provisioned(1);
+    let daemon = rig.run(&[]);
+    let seat = checkout(&daemon, 1);
+    let renew = |body: &str| daemon.post(&format!("/v1/leases/{}/renew", id(&seat)), body);
+    assert_eq!(renew("{\"idle_ms\":3599999}").json()["decision"], "allow");
+    let denial = renew("{\"idle_ms\":3600000}").json();
+    assert_eq!((&denial["decision"], &denial["code"]), (&json!("deny"), &json!("IDLE_TIMEOUT")));
+    assert_eq!(renew("{}").json()["decision"], "allow");
+    assert_eq!(renew("{\"idle\":1}").status, 400);
+}
+
+#[test]
+fn a_lease_is_taken_back_at_the_admin_door_only() {
+    let rig = Rig::provisioned(2);
+    let daemon = rig.run(&[]);
+    let seat = checkout(&daemon, 1);
+    let path = format!("/v1/leases/{}:force-release", id(&seat));
+    let wish = "{\"reason\":\"test\"}";
+    assert_eq!(daemon.post(&path, wish).status, 405, "applications have no such verb");
+    assert_eq!(ask(&daemon.admin, post(&path, "{}").as_bytes()).code(), "INVALID_REQUEST", "no reason");
+    assert_eq!(ask(&daemon.admin, post(&path.replace(":force", ":soft"), wish).as_bytes()).status, 404);
+    let forced = ask(&daemon.admin, post(&path, wish).as_bytes()).json();
+    assert_eq!((&forced["lease_id"], &forced["state"]), (&seat["lease_id"], &json!("DRAIN")));
+    let metrics = daemon.ask(&get("/metrics")).body;
+    let draining =
+        metrics.lines().find(|line| line.starts_with("leasehold_node_seats{") && line.contains("draining"));
+    assert!(draining.is_some_and(|line| line.ends_with(" 1")), "{metrics}");
+    assert!(metrics.contains("leasehold_node_lease_endings_total{cause=\"forced\"} 1"), "{metrics}");
 }

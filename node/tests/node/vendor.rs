@@ -208,6 +208,8 @@ impl Vendor {
             max_offline_base_ms: None,
             max_offline_elastic_ms: None,
             ttl: TtlBounds { min_ms: 60_000, default_ms: 900_000, max_ms: 900_000 },
+            linger_ms: 0,
+            idle_ms: Some(3_600_000),
             require_clock: false,
             ext: Extensions::NONE,
         }

@@ -33,6 +33,10 @@ pub struct Pool {
     pub max_offline_elastic_ms: Option<i64>,
     /// Bounds of a lease's life.
     pub ttl: TtlBounds,
+    /// How long a seat that was given back waits for the same user and host, never beyond its promise.
+    pub linger_ms: i64,
+    /// A lease whose holder says that it was not used for so long is not renewed; `None` = no bound.
+    pub idle_ms: Option<i64>,
     /// No budget for nodes without a trustworthy clock.
     pub require_clock: bool,
     /// Later fields.
@@ -104,6 +108,9 @@ impl Artefact for Pool {
             "ttl",
             "is out of bounds",
         )?;
+        ensure((0..=max_ms).contains(&self.linger_ms), "linger_ms", "is out of bounds")?;
+        let idle = self.idle_ms.is_none_or(|idle_ms| idle_ms >= limits::IDLE_MIN_MS);
+        ensure(idle, "idle_ms", "is too short")?;
         ensure(self.borrow.max_ms >= 0, "borrow.max_ms", "must not be negative")?;
         self.ext.check()
     }

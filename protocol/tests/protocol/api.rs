@@ -2,9 +2,9 @@
 
 use leasehold_protocol::api::{
     AllocationStatus, ChainAnswer, CheckoutRequest, ClockStatus, Decision, Denial, HolderName,
-    IdempotencyKey, IdentityAnswer, ImportAnswer, ImportResult, IssuerContact, JournalStatus, LeaseStatus,
-    LeasesAnswer, PoolStatus, PoolsAnswer, ReleaseAnswer, RequestAnswer, Seat, StatusAnswer, TrustState,
-    instant, stop_in_ms,
+    IdempotencyKey, IdentityAnswer, ImportAnswer, ImportResult, IssuerContact, JournalStatus, LeaseState,
+    LeaseStatus, LeasesAnswer, PoolStatus, PoolsAnswer, ReleaseAnswer, RequestAnswer, Seat, StatusAnswer,
+    TrustState, instant, stop_in_ms,
 };
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::{Code, exit};
@@ -207,6 +207,10 @@ fn pool_status() -> PoolStatus {
         seats: None,
         in_use: 2,
         borrowed: 0,
+        lingering: 1,
+        draining: 2,
+        evictable: 3,
+        overage: 0,
         queued: 0,
         denied_1h: 1,
         features: Vec::new(),
@@ -229,6 +233,10 @@ fn pool_document() -> Value {
         "seats": null,
         "in_use": 2,
         "borrowed": 0,
+        "lingering": 1,
+        "draining": 2,
+        "evictable": 3,
+        "overage": 0,
         "queued": 0,
         "denied_1h": 1,
         "features": [],
@@ -312,7 +320,8 @@ fn leases() {
         slot: None,
         slots: Some(vec![1, 2]),
         epoch: 1 << 60,
-        state: "ACTIVE".into(),
+        state: LeaseState::Active,
+        overage: false,
         holder: "ada@ws-17".into(),
         acquired_at: "2025-11-24T16:00:00.000Z".into(),
         expires_in_ms: 0,

@@ -2,7 +2,7 @@
 //! text in `text`, of batches in `batch`.
 
 use leasehold_protocol::artefact::{
-    Artefact, Binding, Cutoff, Extension, Item, Limit, LimitValue, Malformed, ManifestEntry, PoolUsage,
+    Artefact, Binding, Cutoff, Extension, Item, Limit, LimitValue, Malformed, ManifestEntry, Pool, PoolUsage,
     Released, RevokedSerials, Role, RoleKeys, ScheduledRevocation, SeatProof, Seats, TtlBounds,
 };
 use leasehold_protocol::bundle::open_bundle;
@@ -208,6 +208,23 @@ fn seats_and_times_of_a_pool() {
         [(limits::TTL_MAX_MS - 1, true), (limits::TTL_MAX_MS, true), (limits::TTL_MAX_MS + 1, false)]
     {
         assert_eq!(ttl(limits::TTL_MIN_MS, max_ms), fits, "longest {max_ms}");
+    }
+    let pool = |linger_ms, idle_ms| Pool { linger_ms, idle_ms, ..World::new().pool }.check().is_ok();
+    let longest_ms = TtlBounds::default().max_ms;
+    for (linger_ms, fits) in [
+        (-1, false),
+        (0, true),
+        (1, true),
+        (longest_ms - 1, true),
+        (longest_ms, true),
+        (longest_ms + 1, false),
+    ] {
+        assert_eq!(pool(linger_ms, None), fits, "linger {linger_ms}");
+    }
+    for (idle_ms, fits) in
+        [(limits::IDLE_MIN_MS - 1, false), (limits::IDLE_MIN_MS, true), (limits::IDLE_MIN_MS + 1, true)]
+    {
+        assert_eq!(pool(0, Some(idle_ms)), fits, "idle {idle_ms}");
     }
 }
 

@@ -64,7 +64,7 @@ impl Node {
     /// The `number`-th lease is renewed.
     pub(crate) fn renew(&mut self, number: u32) -> Reply {
         let (_, lease) = self.held(number);
-        self.ask(Input::Renew { to: ReplyTo(0), principal: PRINCIPAL, lease })
+        self.ask(Input::Renew { to: ReplyTo(0), principal: PRINCIPAL, lease, idle_ms: None })
     }
 
     /// The `number`-th lease is given back.

@@ -5,7 +5,9 @@ use leasehold_issuer_core::{
 };
 use leasehold_protocol::artefact::{AllocationKind, Seats};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::limits::{FEATURES, NAME_BYTES, POOL_SEATS, SHORT_LIST, TTL_MAX_MS, TTL_MIN_MS};
+use leasehold_protocol::limits::{
+    FEATURES, IDLE_MIN_MS, NAME_BYTES, POOL_SEATS, SHORT_LIST, TTL_MAX_MS, TTL_MIN_MS,
+};
 
 use crate::rig::{Rig, START, account, allocation, cause, grant, product};
 
@@ -150,6 +152,26 @@ fn spans_are_bounded() {
         (limits::GRACE_MAX_MS + 1, false),
     ] {
         assert_eq!(fits(NewGrant { grace_ms, ..grant(Seats::Value(1)) }), fit, "{grace_ms}");
+    }
+    for (linger_ms, fit) in [
+        (-1, false),
+        (0, true),
+        (1, true),
+        (TTL_MIN_MS - 1, true),
+        (TTL_MIN_MS, true),
+        (TTL_MIN_MS + 1, false),
+    ] {
+        let new = NewGrant { linger_ms, max_ttl_ms: Some(TTL_MIN_MS), ..grant(Seats::Value(1)) };
+        assert_eq!(fits(new), fit, "linger {linger_ms}");
+    }
+    for (idle_ms, fit) in
+        [(IDLE_MIN_MS - 1, false), (IDLE_MIN_MS, true), (IDLE_MIN_MS + 1, true), (i64::MAX, true)]
+    {
+        assert_eq!(
+            fits(NewGrant { idle_ms: Some(idle_ms), ..grant(Seats::Value(1)) }),
+            fit,
+            "idle {idle_ms}"
+        );
     }
     for (ttl_ms, fit) in [
         (TTL_MIN_MS - 1, false),

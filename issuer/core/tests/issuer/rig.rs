@@ -258,6 +258,8 @@ pub(crate) fn grant(seats: Seats) -> NewGrant {
         environments: Vec::new(),
         regions: Vec::new(),
         max_ttl_ms: None,
+        linger_ms: 0,
+        idle_ms: None,
     }
 }
 

@@ -43,7 +43,12 @@ pub enum Call {
     /// `POST /v1/leases`.
     Checkout(Box<CheckoutRequest>),
     /// `POST /v1/leases/{id}/renew`.
-    Renew(LeaseId),
+    Renew {
+        /// Which lease.
+        lease: LeaseId,
+        /// How long the seat was not used, as far as the application told.
+        idle_ms: Option<i64>,
+    },
     /// `DELETE /v1/leases/{id}`.
     Release(LeaseId),
     /// `GET /v1/proof/{digest}`.

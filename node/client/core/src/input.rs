@@ -38,6 +38,8 @@ pub enum Input {
         /// What came back.
         answer: Answer,
     },
+    /// The application uses the seat at this moment. Who never says so is taken to use it always.
+    Used,
     /// The application wants the seat no more.
     Release,
 }

@@ -41,6 +41,10 @@ pub struct SeatCore {
     last_id: RequestId,
     /// The lease that was granted to this very task. One that a key brought back may be somebody else's by now.
     own: Option<LeaseId>,
+    /// When the seat was used last, as far as the application told.
+    used: Option<ClockReading>,
+    /// The node renews no more until the seat is used again.
+    idle: bool,
     /// The chain of an offer was not there: a node that applied a bundle meanwhile has another one.
     chain_missed: bool,
 }
@@ -144,6 +148,8 @@ impl SeatCore {
             outstanding: None,
             last_id: RequestId(0),
             own: None,
+            used: None,
+            idle: false,
             chain_missed: false,
         }
     }
@@ -158,6 +164,7 @@ impl SeatCore {
                     self.on_answer(at, call, answer);
                 }
             }
+            Input::Used => self.use_now(at),
             Input::Release => self.leave(at),
         }
         self.proceed(at);
@@ -174,9 +181,9 @@ impl SeatCore {
             }),
             State::Held { retry, .. } => self.term().map(|term| {
                 let renewal = term.t1_boottime_ms().max(retry.boottime_ms());
-                term.stop_boottime_ms().min(if free { renewal } else { i64::MAX })
+                term.stop_boottime_ms().min(if free && !self.idle { renewal } else { i64::MAX })
             }),
-            State::Lost(retry) => free.then(|| retry.boottime_ms()),
+            State::Lost(retry) => (free && !self.idle).then(|| retry.boottime_ms()),
             State::Returning(returning) => free.then(|| {
                 let timeout = returning.since.boottime_ms.saturating_add(self.patience.timeout_ms);
                 returning.retry.boottime_ms().min(timeout)
@@ -220,12 +227,12 @@ impl SeatCore {
             }
             State::Held { retry, .. } => {
                 let at_t1 = self.term().is_some_and(|term| term.is_at_t1(at.now));
-                if at_t1 && retry.is_due(at.now) {
+                if at_t1 && !self.idle && retry.is_due(at.now) {
                     self.send_renewal(at);
                 }
             }
             State::Lost(retry) => {
-                if retry.is_due(at.now) {
+                if !self.idle && retry.is_due(at.now) {
                     self.ask(at);
                 }
             }
@@ -362,6 +369,7 @@ impl SeatCore {
                 asking.retry = asking.retry.after_failure(at.now, 1, at.entropy).within(left_ms);
             }
             State::Held { .. } | State::Lost(_) => {
+                self.idle = denial.code == Code::IdleTimeout;
                 let problem = Problem::new(denial.code, denial.detail, denial.hint);
                 self.on_missed(at, Box::new(problem));
             }
@@ -490,6 +498,17 @@ impl SeatCore {
         at.out.0.push(Effect::Event(Event::Lost));
     }
 
+    /// A seat that was idle for too long is asked for again at once.
+    fn use_now(&mut self, at: &mut Moment<'_>) {
+        self.used = Some(*at.now);
+        if !std::mem::take(&mut self.idle) {
+            return;
+        }
+        if let State::Held { retry, .. } | State::Lost(retry) = &mut self.state {
+            *retry = Retry::at_once(at.now);
+        }
+    }
+
     /// The application wants the seat no more.
     fn leave(&mut self, at: &mut Moment<'_>) {
         let lease = self.seat.as_ref().map(|seat| seat.seat.lease_id);
@@ -532,7 +551,7 @@ impl SeatCore {
                 self.send(at, call, Purpose::Checkout, ATTEMPT_MS);
             }
             Task::Renew(lease) => {
-                let call = Call::Renew(*lease);
+                let call = Call::Renew { lease: *lease, idle_ms: None };
                 self.send(at, call, Purpose::Renew, ATTEMPT_MS);
             }
             Task::Release(_) => {}
@@ -541,7 +560,8 @@ impl SeatCore {
 
     fn send_renewal(&mut self, at: &mut Moment<'_>) {
         if let Some(lease) = self.seat.as_ref().map(|seat| seat.seat.lease_id) {
-            self.send(at, Call::Renew(lease), Purpose::Renew, ATTEMPT_MS);
+            let idle_ms = self.used.map(|used| elapsed_ms(&used, at.now));
+            self.send(at, Call::Renew { lease, idle_ms }, Purpose::Renew, ATTEMPT_MS);
         }
     }
 

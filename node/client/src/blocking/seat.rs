@@ -29,6 +29,13 @@ impl Seat {
         self.seat.as_ref().map_or(SeatState::Over, crate::Seat::state)
     }
 
+    /// Tells that the seat is in use at this moment, as [`crate::Seat::used`].
+    pub fn used(&self) {
+        if let Some(seat) = &self.seat {
+            seat.used();
+        }
+    }
+
     /// Gives the seat back and waits for the node's word. False: it had ended before.
     pub fn release(mut self) -> Result<bool, Error> {
         match self.seat.take() {

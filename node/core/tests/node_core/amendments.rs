@@ -1,6 +1,7 @@
 //! A grant is amended: the same ids in new versions, and rows cut from them anew. Running leases notice nothing.
 
 use leasehold_node_core::{Checkout, SeatReply};
+use leasehold_protocol::api::LeaseState;
 use leasehold_protocol::artefact::{Seats, TtlBounds};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::TicketBatch;
@@ -110,7 +111,11 @@ fn a_pool_that_became_limited_or_unlimited_renews_no_lease_of_the_other_sort() {
         rig.give(vec![after]);
         assert_eq!(code(&rig.renew(lease.lease)), Code::Draining);
         assert!(rig.proves(&lease));
-        let other = rig.seat(2);
+        if rig.pool().seats.is_some() {
+            assert_eq!(code(&rig.checkout(wish(2))), Code::PoolExhausted, "the only seat is counted");
+            rig.wait(lease.ttl_ms + lease.ttl_ms / 10);
+        }
+        let other = rig.seat(3);
         assert!(rig.proves(&other));
     }
 }
@@ -146,15 +151,19 @@ fn an_earlier_version_of_a_pool_is_refused_also_after_it_left() {
 }
 
 #[test]
-fn new_rows_are_served_and_those_that_vanish_drain() {
-    let row = |number, seq, first| RowOffer { seq, ..RowOffer::new(number, SlotSet::range(first, 1)) };
-    let of = |serial, rows| vec![PoolOffer { serial, rows, ..PoolOffer::new(1, "cad", 2) }];
-    let mut rig = Rig::with(of(1, vec![row(1, 1, 0)]));
-    let first = rig.seat(1);
-    rig.give(of(2, vec![row(2, 1, 1)]));
-    assert_eq!(rig.seat(2).slots, SlotSet::range(1, 1));
-    assert_eq!(code(&rig.renew(first.lease)), Code::Draining);
-    assert!(rig.proves(&first));
-    let states: Vec<String> = rig.leases().into_iter().map(|lease| lease.state).collect();
-    assert_eq!(states, ["DRAIN", "ACTIVE"]);
+fn new_rows_are_served_and_leases_of_those_that_vanish_move_there_or_drain() {
+    let row =
+        |number, seq, first, count| RowOffer { seq, ..RowOffer::new(number, SlotSet::range(first, count)) };
+    let of = |serial, rows| vec![PoolOffer { serial, rows, ..PoolOffer::new(1, "cad", 4) }];
+    let mut rig = Rig::with(of(1, vec![row(1, 1, 0, 2)]));
+    let (first, second) = (rig.seat(1), rig.seat(2));
+    rig.give(of(2, vec![row(2, 1, 2, 1)]));
+    assert_eq!(code(&rig.checkout(wish(3))), Code::PoolExhausted, "the seat is for who works already");
+    assert_eq!(code(&rig.renew(second.lease)), Code::Draining);
+    let moved = seat(rig.renew(first.lease));
+    assert_eq!((moved.lease, moved.epoch, moved.slots), (first.lease, first.epoch, SlotSet::range(2, 1)));
+    assert!(rig.proves(&first) && rig.proves(&second));
+    let states: Vec<LeaseState> = rig.leases().into_iter().map(|lease| lease.state).collect();
+    assert_eq!(states, [LeaseState::Active, LeaseState::Drain]);
+    rig.restart();
 }

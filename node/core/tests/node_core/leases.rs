@@ -1,6 +1,7 @@
 //! One pool, one row: checkout, renewal, release, eviction.
 
 use leasehold_node_core::{Input, Principal, ReplyTo};
+use leasehold_protocol::api::LeaseState;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::slots::SlotSet;
@@ -73,8 +74,8 @@ fn a_run_out_seat_is_taken_only_after_grace_and_only_when_needed() {
     rig.wait(TTL_MS + G_MS - 1_001);
     assert_eq!(code(&rig.checkout(wish(3))), Code::PoolExhausted, "a millisecond before deadline + G");
     rig.wait(1);
-    let states: Vec<String> = rig.leases().into_iter().map(|lease| lease.state).collect();
-    assert_eq!(states, ["EVICTABLE", "ACTIVE"]);
+    let states: Vec<LeaseState> = rig.leases().into_iter().map(|lease| lease.state).collect();
+    assert_eq!(states, [LeaseState::Evictable, LeaseState::Active]);
     assert_eq!(rig.pool().in_use, 1);
     let taken = rig.seat(3);
     assert_eq!(taken.slots, oldest.slots);
@@ -118,11 +119,17 @@ fn other_people_are_told_nothing_about_a_lease() {
     let mut rig = Rig::with_seats(1);
     let lease = rig.seat(1).lease;
     let (to, principal) = (ReplyTo(0), Principal::Uid(2));
-    assert_eq!(refused(rig.ask(Input::Renew { to, principal, lease })).code, Code::LeaseUnknown);
+    assert_eq!(
+        refused(rig.ask(Input::Renew { to, principal, lease, idle_ms: None })).code,
+        Code::LeaseUnknown
+    );
     assert!(!released(&rig.ask(Input::Release { to, principal, lease })));
     assert_eq!(rig.leases().len(), 1);
     rig.release(lease);
-    assert_eq!(refused(rig.ask(Input::Renew { to, principal, lease })).code, Code::LeaseUnknown);
+    assert_eq!(
+        refused(rig.ask(Input::Renew { to, principal, lease, idle_ms: None })).code,
+        Code::LeaseUnknown
+    );
 }
 
 #[test]

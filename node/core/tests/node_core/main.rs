@@ -12,5 +12,7 @@ mod releases;
 mod requests;
 mod revocations;
 mod rig;
+mod shrinks;
 mod snapshots;
+mod states;
 mod times;

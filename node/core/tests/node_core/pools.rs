@@ -1,6 +1,7 @@
 //! Which pool and which row gives the seat.
 
 use leasehold_node_core::Checkout;
+use leasehold_protocol::api::LeaseState;
 use leasehold_protocol::artefact::{AllocationKind, Seats};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
@@ -91,6 +92,20 @@ fn an_unlimited_pool_gives_seats_without_slots() {
 }
 
 #[test]
+fn a_lease_of_an_unlimited_pool_comes_back_under_its_next_version() {
+    let of = |seq| {
+        let rows = vec![RowOffer { seq, ..RowOffer::new(1, SlotSet::EMPTY) }];
+        vec![PoolOffer { serial: seq, rows, seats: Seats::Unlimited, ..PoolOffer::new(1, "cad", 0) }]
+    };
+    let mut rig = Rig::with(of(1));
+    let lease = rig.seat(1).lease;
+    rig.wait(2_000_000);
+    rig.give(of(2));
+    assert_eq!(code(&rig.renew(lease)), Code::Allowed);
+    rig.restart();
+}
+
+#[test]
 fn no_more_run_out_leases_end_than_a_checkout_needs() {
     let mut rig = Rig::with_seats(40);
     let leases: Vec<LeaseId> = (1..=40).map(|key| rig.seat(key).lease).collect();
@@ -129,6 +144,6 @@ fn a_shorter_renewal_does_not_bring_the_reclaim_forward() {
     assert!(second.ttl_ms < first.ttl_ms, "{} {}", second.ttl_ms, first.ttl_ms);
     let left = first.ttl_ms + first.ttl_ms / 10 - 10 * 60_000 - 1;
     rig.wait(left);
-    assert_eq!(rig.leases()[0].state, "ACTIVE");
+    assert_eq!(rig.leases()[0].state, LeaseState::Active);
     rig.restart();
 }

@@ -1,7 +1,7 @@
 //! What the vendor takes away: at once, in advance, by generation; and that nobody gives it back by mistake.
 
 use leasehold_node_core::limits;
-use leasehold_protocol::api::TrustState;
+use leasehold_protocol::api::{LeaseState, TrustState};
 use leasehold_protocol::artefact::{Kind, RevokedSerials, ScheduledRevocation};
 use leasehold_protocol::code::Code;
 use leasehold_tests::vendor::{DAY_MS, NOW, PoolOffer};
@@ -74,7 +74,7 @@ fn running_leases_drain_to_their_promise_and_count_until_then() {
     rig.wait(60_000);
     rig.revoke_cad();
     assert_eq!(denied(rig.renew(first.lease)).code, Code::Revoked);
-    assert_eq!(rig.leases()[0].state, "DRAIN");
+    assert_eq!(rig.leases()[0].state, LeaseState::Drain);
     let pool = rig.pool();
     assert_eq!((pool.pool_id, pool.trust_state, pool.in_use), (cad().id(), TrustState::Revoked, 1));
     assert_eq!(pool.next_transition_at, Some(NOW.plus(TTL_MS).to_string()));
@@ -83,7 +83,7 @@ fn running_leases_drain_to_their_promise_and_count_until_then() {
     assert_eq!((again.ticket, again.ttl_ms, again.age_ms), (first.ticket, TTL_MS, 60_001));
     rig.wait(TTL_MS + G_MS - 60_001);
     rig.tick();
-    assert_eq!(rig.leases()[0].state, "DRAIN", "not before its promise and the server's grace");
+    assert_eq!(rig.leases()[0].state, LeaseState::Drain, "not before its promise and the server's grace");
     rig.wait(1);
     rig.tick();
     assert_eq!((rig.leases().len(), rig.pool().in_use), (0, 0));
@@ -221,8 +221,12 @@ fn a_grant_that_merely_left_is_not_revoked() {
     rig.give(vec![bim()]);
     assert_eq!(code(&rig.checkout(wish(2))), Code::NoGrant);
     assert_eq!(code(&rig.renew(lease)), Code::Draining);
-    assert_eq!(rig.leases()[0].state, "DRAIN");
-    assert!(rig.status().pools.iter().all(|pool| pool.product == "bim"));
+    assert_eq!(rig.leases()[0].state, LeaseState::Drain);
+    let pools = rig.status().pools;
+    let gone =
+        pools.iter().find(|pool| pool.product == "cad").expect("a pool is shown as long as leases of it run");
+    assert_eq!((gone.seats, gone.in_use, gone.draining), (Some(0), 1, 1));
+    assert_eq!(gone.trust_state, TrustState::Unprovisioned);
     rig.give(vec![cad(), bim()]);
     assert_eq!(code(&rig.renew(lease)), Code::Allowed);
 }

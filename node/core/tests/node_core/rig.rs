@@ -135,7 +135,7 @@ impl Rig {
     }
 
     pub(crate) fn renew(&mut self, lease: LeaseId) -> Reply {
-        self.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease })
+        self.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease, idle_ms: None })
     }
 
     pub(crate) fn release(&mut self, lease: LeaseId) -> Reply {

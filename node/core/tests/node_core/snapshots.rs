@@ -73,7 +73,12 @@ impl Step {
             }
             Self::Renew { nth: at } => {
                 if let Some(lease) = nth(held, at) {
-                    rig.ask(Input::Renew { to: ReplyTo(0), principal: Principal::Uid(1), lease });
+                    rig.ask(Input::Renew {
+                        to: ReplyTo(0),
+                        principal: Principal::Uid(1),
+                        lease,
+                        idle_ms: None,
+                    });
                 }
             }
             Self::Release { nth: at } => {
@@ -162,8 +167,9 @@ fn no_artefact_of_a_snapshot_is_believed_unverified() {
     let rig = Rig::with_seats(3);
     let parts: Vec<Vec<u8>> = rig.core.snapshot().collect();
     let (mut refused, mut taken) = (0, 0);
-    // Each one takes the verification of a whole bundle: not every byte, but of each artefact some.
-    for at in (0..parts[0].len()).step_by(5) {
+    // Each one takes the verification of a whole bundle: not every byte, but of each artefact some. The last byte only
+    // foresees how many leases follow.
+    for at in (0..parts[0].len() - 1).step_by(5) {
         let mut changed = parts.clone();
         changed[0][at] ^= 1;
         match NodeCore::restore(changed.into_iter().map(Ok::<_, RestoreError>)) {

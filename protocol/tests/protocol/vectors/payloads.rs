@@ -239,6 +239,22 @@ fn of_the_issuer() -> Vec<Vector> {
             (|w| &mut w.pool, |p| p.ttl.min_ms = 59_999),
         )
         .malformed("ttl: is out of bounds"),
+        content::<Pool>(
+            358,
+            "POOL-1",
+            "long-linger",
+            "a seat lingers longer than any lease lives",
+            (|w| &mut w.pool, |p| p.linger_ms = p.ttl.max_ms + 1),
+        )
+        .malformed("linger_ms: is out of bounds"),
+        content::<Pool>(
+            359,
+            "POOL-1",
+            "idle-59s",
+            "a lease is idle after 59.999 s",
+            (|w| &mut w.pool, |p| p.idle_ms = Some(59_999)),
+        )
+        .malformed("idle_ms: is too short"),
         content::<Allocation>(
             340,
             "ALLOC-1",

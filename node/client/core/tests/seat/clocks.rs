@@ -4,8 +4,7 @@ use leasehold_client_core::{Call, Event, Input};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::time::BootId;
 
-use crate::rig::{Rig, TTL_MS, given};
-use crate::vendor::lease;
+use crate::rig::{Rig, TTL_MS, given, renewal};
 
 /// When the node may give the seat to somebody else: TTL + G.
 const RECLAIM_MS: i64 = TTL_MS + TTL_MS / 10;
@@ -50,7 +49,7 @@ fn a_held_seat_is_renewed_at_t1() {
         rig.pass_to_deadline(TTL_MS);
         let t1_ms = rig.now.boottime_ms - before;
         assert!((TTL_MS * 45 / 100..=TTL_MS * 55 / 100).contains(&t1_ms), "{t1_ms}");
-        assert_eq!(rig.calls[0].call, Call::Renew(lease(1)));
+        assert_eq!(rig.calls[0].call, renewal());
         rig.allow(given(issue, 0));
         assert!(matches!(rig.take_event(), Event::Renewed(_)));
     }
@@ -75,7 +74,7 @@ fn the_age_of_an_answer_counts() {
     let Event::Acquired(seat) = rig.take_event() else { panic!() };
     assert_eq!(seat.term.stop_in_ms(&rig.now), 120_000);
     // It is past T1 already.
-    assert_eq!(rig.take_call().call, Call::Renew(lease(1)));
+    assert_eq!(rig.take_call().call, renewal());
 }
 
 #[test]
@@ -112,7 +111,7 @@ fn a_wall_clock_that_jumps_ahead_only_renews_early() {
     rig.set_wall(TTL_MS * 6 / 10);
     rig.input(Input::Tick);
     assert!(rig.is_live() && rig.events.is_empty());
-    assert_eq!(rig.calls[0].call, Call::Renew(lease(1)));
+    assert_eq!(rig.calls[0].call, renewal());
     rig.allow(given(1, 0));
     let Event::Renewed(seat) = rig.take_event() else { panic!() };
     assert_eq!(seat.term.stop_in_ms(&rig.now), TTL_MS * 8 / 10);

@@ -10,7 +10,7 @@ use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::{ClockReading, UnixMs};
 use leasehold_protocol::trust_root::TrustRoot;
 
-use crate::vendor::{Given, NOW, Vendor, wish};
+use crate::vendor::{Given, NOW, Vendor, lease, wish};
 
 pub(crate) const TTL_MS: i64 = 900_000;
 pub(crate) const PATIENCE: Patience = Patience { timeout_ms: 10_000, wait_ms: 0 };
@@ -156,4 +156,9 @@ pub(crate) fn key_of(call: &Call) -> [u8; 16] {
         }
         other => panic!("{other:?} is no checkout"),
     }
+}
+
+/// The renewal of the first lease, by an application that says nothing of its use.
+pub(crate) fn renewal() -> Call {
+    Call::Renew { lease: lease(1), idle_ms: None }
 }

@@ -4,7 +4,7 @@ use leasehold_client_core::{AddressIndex, Answer, Call, Event, Input, Patience, 
 use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 
-use crate::rig::{PATIENCE, Rig, TTL_MS, given, key_of};
+use crate::rig::{PATIENCE, Rig, TTL_MS, given, key_of, renewal};
 use crate::vendor::{Given, lease, wish};
 
 fn checkout() -> Task {
@@ -139,7 +139,7 @@ fn a_lost_seat_is_regained_with_the_same_key() {
     assert_eq!(key_of(&rig.calls[0].call), wish().key.0);
     rig.allow(given(0, TTL_MS));
     assert!(!rig.is_live());
-    assert_eq!(rig.calls[0].call, Call::Renew(lease(1)));
+    assert_eq!(rig.calls[0].call, renewal());
     rig.allow(given(1, 0));
     assert!(matches!(rig.take_event(), Event::Regained(_)));
 }
@@ -235,7 +235,7 @@ fn late_answers_of_replaced_calls_are_ignored() {
 fn a_renewal_by_id_says_what_the_node_says() {
     for code in [Code::LeaseUnknown, Code::LeaseLost, Code::LeaseEnded] {
         let mut rig = Rig::of(1, PATIENCE, Task::Renew(lease(1)));
-        assert_eq!(rig.fail(code), Call::Renew(lease(1)));
+        assert_eq!(rig.fail(code), renewal());
         assert!(matches!(rig.take_event(), Event::Failed(problem) if problem.code == code));
     }
 }
@@ -288,4 +288,37 @@ fn leaving_while_a_stranger_is_asked_leaves_nothing_behind() {
     rig.input(Input::Release);
     rig.answer(stranger());
     assert!(matches!(rig.take_event(), Event::Released(false)));
+}
+
+#[test]
+fn an_idle_seat_is_let_go_and_asked_for_again_when_it_is_used() {
+    let mut rig = Rig::held(1);
+    rig.input(Input::Used);
+    rig.pass_to_deadline(TTL_MS);
+    let Call::Renew { idle_ms: Some(idle_ms), .. } = rig.calls[0].call else { panic!("{:?}", rig.calls) };
+    assert!(idle_ms > TTL_MS / 3, "{idle_ms}");
+    rig.deny(Code::IdleTimeout);
+    assert!(matches!(rig.take_event(), Event::Warning { .. }));
+    rig.pass_to_deadline(TTL_MS);
+    assert!(matches!(rig.take_event(), Event::Lost), "it ends as promised");
+    rig.pass(10 * TTL_MS);
+    assert!(rig.calls.is_empty() && rig.core.next_deadline().is_none(), "nobody waits for a seat");
+    rig.input(Input::Used);
+    assert_eq!(key_of(&rig.calls[0].call), wish().key.0);
+}
+
+#[test]
+fn a_seat_that_is_used_again_before_stop_is_renewed_at_once() {
+    let mut rig = Rig::held(1);
+    rig.input(Input::Used);
+    rig.pass_to_deadline(TTL_MS);
+    rig.deny(Code::IdleTimeout);
+    rig.take_event();
+    rig.pass(1_000);
+    assert!(rig.calls.is_empty());
+    rig.input(Input::Used);
+    assert_eq!(rig.calls[0].call, Call::Renew { lease: lease(1), idle_ms: Some(0) });
+    rig.allow(given(1, 0));
+    assert!(matches!(rig.take_event(), Event::Renewed(_)));
+    assert!(rig.is_live());
 }

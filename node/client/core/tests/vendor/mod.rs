@@ -273,6 +273,8 @@ fn pool(grant_digest: Digest) -> Pool {
         max_offline_base_ms: None,
         max_offline_elastic_ms: None,
         ttl: TtlBounds { min_ms: 60_000, default_ms: 900_000, max_ms: DAY_MS },
+        linger_ms: 0,
+        idle_ms: None,
         require_clock: false,
         ext: Extensions::NONE,
     }
