@@ -405,7 +405,8 @@ impl NodeCore {
             open.iter().filter_map(|c| self.free_at(provision, c.index, c.entry, checkout.count)).min();
         let earliest = earliest.map(|at| at.since(svc).max(0)).filter(|_| !never);
         denial.retry_after_ms = earliest;
-        let holders = open.iter().flat_map(|c| self.ledger.of_pool(c.index).take(limits::DENIAL_HOLDERS));
+        let counted = |index| self.ledger.of_pool(index).filter(|lease| !lease.has_run_out(svc));
+        let holders = open.iter().flat_map(|c| counted(c.index).take(limits::DENIAL_HOLDERS));
         let holder = |lease: &Lease| self.holders.get(lease.holder).map(ToString::to_string);
         denial.held_by = holders.filter_map(holder).take(limits::DENIAL_HOLDERS).collect();
         denial.would_allow = match earliest {
