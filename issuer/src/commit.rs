@@ -46,7 +46,7 @@ pub(crate) enum Intent {
 /// What an order is planned to be.
 pub(crate) enum Planned {
     /// A command for the core.
-    Command(Command),
+    Command(Box<Command>),
     /// This record did it already.
     DoneBefore(Seq),
 }
@@ -173,7 +173,7 @@ impl<'a> Commit<'a> {
         }
         let planned = plan(&mut Turn { issuer, keyring, now: &self.now, cause: &cause })?;
         let command = match planned {
-            Planned::Command(command) => command,
+            Planned::Command(command) => *command,
             Planned::DoneBefore(seq) => return Ok(Decided::Before(seq)),
         };
         let mut entropy = entropy().map_err(problem)?;
@@ -308,7 +308,7 @@ pub(crate) mod tests {
         let plan = |turn: &mut Turn<'_>| {
             let root = turn.issuer.plan_root(turn.now, &mut entropy().unwrap(), turn.cause, &plan)?;
             let root = seal(&realm, &root, &[keys.root()]).unwrap().envelope;
-            Ok(Planned::Command(Command::Initialise { root }))
+            Ok(Planned::Command(Box::new(Command::Initialise { root })))
         };
         carry_out(&mut store, cause(), Intent::Do, plan).unwrap();
         store
@@ -335,7 +335,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn order(command: Command, intent: Intent) -> Order {
-        Order { cause: cause(), intent, plan: Box::new(|_| Ok(Planned::Command(command))) }
+        Order { cause: cause(), intent, plan: Box::new(|_| Ok(Planned::Command(Box::new(command)))) }
     }
 
     /// What came of orders in one frame.

@@ -137,7 +137,7 @@ fn plan(
     let plan = turn.issuer.plan_bundle(turn.now, &mut entropy, turn.cause, &request, join)?;
     check_seen(turn.issuer, caller, plan.account)?;
     let envelope = seal_bundle(&realm, keys, &plan).map_err(|error| not_sealed(&error))?;
-    Ok(Planned::Command(Command::IssueBundle { plan: Box::new(plan), envelope }))
+    Ok(Planned::Command(Box::new(Command::IssueBundle { plan: Box::new(plan), envelope })))
 }
 
 /// A request of somebody else's node is of no node, answered before or not.

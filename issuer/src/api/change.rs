@@ -126,7 +126,10 @@ impl Service {
     where
         F: FnOnce(&mut Turn<'_>, &Caller) -> Result<Command, Problem> + Send + 'static,
     {
-        self.order(change, |turn, caller| command(turn, caller).map(Planned::Command)).await
+        self.order(change, |turn, caller| {
+            command(turn, caller).map(|command| Planned::Command(Box::new(command)))
+        })
+        .await
     }
 
     /// The same for a change that may be found done.

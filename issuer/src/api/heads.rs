@@ -103,7 +103,7 @@ async fn look(
     if let Some(current) = seen {
         return Ok(current);
     }
-    let order = move |_: &mut Turn<'_>| Ok(Planned::Command(Command::IssueHead { account }));
+    let order = move |_: &mut Turn<'_>| Ok(Planned::Command(Box::new(Command::IssueHead { account })));
     writer.ask(Order { cause: cause(), intent: Intent::Do, plan: Box::new(order) }).await?;
     // What was recorded since then is heard of, and looked at in its turn.
     writer.look(move |durable| issued(durable, account, as_of, again)).await?

@@ -73,7 +73,7 @@ fn initialise(mut store: Store, keys: &Keys, args: &InitArgs) -> Result<Done, Fa
             let hint = "this is a fault of the program: report it";
             Problem::new(Code::Internal, error.to_string(), hint)
         })?;
-        Ok(Planned::Command(Command::Initialise { root: sealed.envelope }))
+        Ok(Planned::Command(Box::new(Command::Initialise { root: sealed.envelope })))
     };
     carry_out(&mut store, args.change.cause()?, Intent::Do, plan)
 }

@@ -69,7 +69,7 @@ fn accept_time(store: &mut Store, accepted: Option<&Moment>) -> Result<(), Failu
         idempotency: None,
         accept_time: Some(accepted.resolve(None)?),
     };
-    carry_out(store, cause, Intent::Do, |_| Ok(Planned::Command(Command::AcceptTime))).map(drop)
+    carry_out(store, cause, Intent::Do, |_| Ok(Planned::Command(Box::new(Command::AcceptTime)))).map(drop)
 }
 
 /// Beyond this machine nobody is served whom nothing can tell from anybody else, unless that is written down.
