@@ -79,6 +79,7 @@ impl History {
                     self.entry(grant).ended = true;
                     evicted += usize::from(cause == EndCause::Evicted);
                 }
+                Record::LeaseMoved { grant, slots, .. } => self.entry(grant).slots = slots,
                 _ => {}
             }
         }

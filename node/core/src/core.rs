@@ -240,6 +240,7 @@ impl NodeCore {
             Record::LeaseEnded { grant, cause } => self.apply_end(*grant, *cause),
             Record::LeaseLingers { grant, until } => self.ledger.update(*grant, |lease| lease.linger(*until)),
             Record::LeaseForced { cause, grant } => self.apply_forced(cause, *grant),
+            Record::SlotsVacated => self.ledger.free_vacated(self.clock.svc()),
             Record::LeaseMoved { grant, allocation, slots } => self.apply_move(*grant, *allocation, slots),
             Record::Denied { pool, count, .. } => self.apply_denied(*pool, *count),
             Record::SlotsReleased { cause, allocation, slots, report_seq } => {
@@ -415,6 +416,9 @@ impl NodeCore {
     fn apply_move(&mut self, grant: Seq, row: u32, slots: &SlotSet) {
         let Some(old_row) = self.ledger.get(grant).map(|lease| lease.row) else { return };
         self.ledger.shift(grant, row, slots);
+        if !self.rules.vacated_slots_wait {
+            self.ledger.free_vacated(SvcMs(i64::MAX));
+        }
         self.forget_row(old_row);
     }
 

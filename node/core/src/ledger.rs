@@ -28,7 +28,12 @@ pub(crate) struct Ledger {
     /// How many leases are under each row.
     under_row: BTreeMap<RowIndex, u32>,
     ended: EndedLeases,
+    vacated: Vacated,
 }
+
+/// Slots that leases moved away from, by the end of the promises that name them, and by lease: until then they are
+/// nobody else's.
+pub(crate) type Vacated = BTreeMap<(SvcMs, Seq), (PoolIndex, SlotSet)>;
 
 /// The numbers of one pool.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -81,6 +86,7 @@ impl Ledger {
             pools: BTreeMap::new(),
             under_row: BTreeMap::new(),
             ended: EndedLeases::new(),
+            vacated: Vacated::new(),
         }
     }
 
@@ -91,6 +97,7 @@ impl Ledger {
         principals: (u32, BTreeMap<Arc<Principal>, u32>),
         ended: Vec<(Seq, Ended)>,
         leases: LeaseTable,
+        vacated: Vacated,
     ) -> Self {
         let mut ledger = Self::new();
         let mut of_pools: BTreeMap<PoolIndex, Vec<&Lease>> = BTreeMap::new();
@@ -106,7 +113,10 @@ impl Ledger {
         }
         let named = leases.iter().map(|lease| lease.principal);
         ledger.principals = Interner::restored(principals.0, principals.1, named);
-        (ledger.pools, ledger.leases) = (pools, leases);
+        for (pool, slots) in vacated.values() {
+            pools.entry(*pool).or_default().taken.insert_all(slots);
+        }
+        (ledger.pools, ledger.leases, ledger.vacated) = (pools, leases, vacated);
         ledger
     }
 
@@ -118,6 +128,24 @@ impl Ledger {
     /// Who have leases.
     pub(crate) const fn principals(&self) -> &Interner<Principal> {
         &self.principals
+    }
+
+    /// Which slots leases moved away from.
+    pub(crate) const fn vacated(&self) -> &Vacated {
+        &self.vacated
+    }
+
+    /// Whether the promises of some of these are over.
+    pub(crate) fn has_vacated(&self, svc: SvcMs) -> bool {
+        self.vacated.first_key_value().is_some_and(|(&(until, _), _)| until <= svc)
+    }
+
+    /// Frees those whose promises are over.
+    pub(crate) fn free_vacated(&mut self, svc: SvcMs) {
+        while let Some(first) = self.vacated.first_entry().filter(|first| first.key().0 <= svc) {
+            let (pool, slots) = first.remove();
+            self.pool_mut(pool).taken.remove_all(&slots);
+        }
     }
 
     /// What is remembered of ended leases.
@@ -242,15 +270,15 @@ impl Ledger {
         self.enter_row(row);
     }
 
-    /// Gives a lease other seats.
+    /// Gives a lease other seats. Those that it leaves are named by its promise up to now.
     pub(crate) fn shift(&mut self, grant: Seq, row: RowIndex, slots: &SlotSet) {
         let Some(lease) = self.leases.get_mut(grant) else { return };
-        let index = lease.pool;
-        let (old_slots, old_row) = (std::mem::replace(&mut lease.slots, slots.clone()), lease.row);
+        let (index, until, old_row) = (lease.pool, lease.reclaim_at(), lease.row);
+        let left = std::mem::replace(&mut lease.slots, slots.clone()).without(slots);
         lease.row = row;
-        let pool = self.pool_mut(index);
-        pool.taken.remove_all(&old_slots);
-        pool.taken.insert_all(slots);
+        self.pool_mut(index).taken.insert_all(slots);
+        let (_, vacated) = self.vacated.entry((until, grant)).or_insert((index, SlotSet::EMPTY));
+        vacated.insert_all(&left);
         self.enter_row(row);
         self.leave_row(old_row);
     }

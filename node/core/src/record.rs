@@ -128,6 +128,8 @@ pub enum Record {
         /// Seq of its grant.
         grant: Seq,
     },
+    /// The slots that leases moved away from are free, as far as no promise names them any more.
+    SlotsVacated,
     /// A lease has other seats from here on; the renewal that moved it follows.
     LeaseMoved {
         /// Seq of its grant.

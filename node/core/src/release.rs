@@ -128,6 +128,9 @@ impl NodeCore {
 
     /// Gives back what the vendor wants of rows, as far as it is free.
     pub(crate) fn shrink_rows(&mut self, out: &mut Effects) {
+        if self.ledger.has_vacated(self.clock.svc()) {
+            self.emit(Record::SlotsVacated, out);
+        }
         for (row, excess) in self.rows_to_shrink() {
             self.give_back(row, excess, &ReleaseCause::Shrink, out);
         }

@@ -52,7 +52,6 @@ impl NodeCore {
             Ok(renewal) => renewal,
             Err(denial) => return self.deny(to, Some(pool), *denial, out),
         };
-        let has_moved = moved.is_some();
         if let Some(Seats { row, slots, evicted }) = moved {
             for grant in evicted {
                 self.end_run_out(grant, EndCause::Evicted, out);
@@ -61,9 +60,6 @@ impl NodeCore {
         }
         self.emit(Record::Renewed(vec![(grant, longer_ms)]), out);
         self.promise_seat(to, grant, out);
-        if has_moved {
-            self.shrink_rows(out);
-        }
     }
 
     /// Ends a lease that nobody may use any more. Why, depends on who had it: `held` if its holder had.
@@ -168,8 +164,8 @@ impl NodeCore {
         })
     }
 
-    /// The lowest seats that the lease may move to: its holder has one lease before and after, so what it leaves is free
-    /// at once, whichever of its tickets the holder has.
+    /// The lowest seats that the lease may move to. Its holder may not learn of it: what it leaves waits until the
+    /// promises that name it are over.
     fn other_seats(&self, provision: &Provision, entry: &PoolEntry, lease: &Lease) -> Option<Seats> {
         if entry.pool.seats == PoolSeats::Unlimited || lease.slots.is_empty() {
             return None;

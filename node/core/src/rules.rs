@@ -21,6 +21,8 @@ pub struct Rules {
     pub(crate) forced_leases_are_counted: bool,
     /// A renewal moves a lease to seats that nobody has.
     pub(crate) moves_take_free_seats: bool,
+    /// Slots that a lease moved away from are nobody else's until the promises that name them are over.
+    pub(crate) vacated_slots_wait: bool,
     /// Only seats that nobody has go back to the vendor.
     pub(crate) only_free_seats_go_back: bool,
     /// Nothing is granted while more is in use than the node may keep.
@@ -37,6 +39,7 @@ impl Rules {
         released_slots_stay_out: true,
         forced_leases_are_counted: true,
         moves_take_free_seats: true,
+        vacated_slots_wait: true,
         only_free_seats_go_back: true,
         overdrawn_pools_wait: true,
     };
@@ -97,6 +100,13 @@ impl Rules {
     #[must_use]
     pub const fn without_free_moves(mut self) -> Self {
         self.moves_take_free_seats = false;
+        self
+    }
+
+    /// Gives the slots that a lease moved away from to others at once, although its holder may not know.
+    #[must_use]
+    pub const fn without_waiting_slots(mut self) -> Self {
+        self.vacated_slots_wait = false;
         self
     }
 

@@ -30,7 +30,7 @@ use crate::forced_release::Forced;
 use crate::interner::Interner;
 use crate::lease::Lease;
 use crate::lease_table::LeaseTable;
-use crate::ledger::{Ledger, PoolLedger};
+use crate::ledger::{Ledger, PoolLedger, Vacated};
 use crate::limits;
 use crate::provision::PoolIndex;
 use crate::receipt::MadeReceipt;
@@ -95,7 +95,8 @@ impl NodeCore {
         let leases = parts.leases(head.leases)?;
         parts.end()?;
         let mut core = Self::new();
-        core.ledger = Ledger::restored(head.pools.into_owned(), principals, ended, leases);
+        core.ledger =
+            Ledger::restored(head.pools.into_owned(), principals, ended, leases, head.vacated.into_owned());
         let named = |number: fn(&Lease) -> u32| core.ledger.leases().map(number);
         core.holders = Interner::restored(head.next_holder, holders, named(|lease| lease.holder));
         core.features = Interner::restored(head.next_features, features, named(|lease| lease.features));
@@ -133,6 +134,7 @@ impl NodeCore {
             forced: Cow::Borrowed(&self.forced),
             recent_denials: Cow::Borrowed(&self.recent_denials),
             pools: Cow::Borrowed(self.ledger.pools()),
+            vacated: Cow::Borrowed(self.ledger.vacated()),
             next_holder: self.holders.next(),
             next_features: self.features.next(),
             next_principal: self.ledger.principals().next(),
@@ -157,6 +159,7 @@ struct Head<'a> {
     forced: Cow<'a, VecDeque<Forced>>,
     recent_denials: Cow<'a, RecentDenials>,
     pools: Cow<'a, BTreeMap<PoolIndex, PoolLedger>>,
+    vacated: Cow<'a, Vacated>,
     next_holder: u32,
     next_features: u32,
     next_principal: u32,
