@@ -51,6 +51,12 @@ pub(crate) enum Verb {
     Surrender(SurrenderArgs),
     /// Serve seats, in the foreground
     Run(RunArgs),
+    /// Say that the journal may be older than what was promised, and attest that no copy of the node runs
+    Recover(RecoverArgs),
+    /// Write the whole state to one file, also beside a daemon
+    Backup(BackupArgs),
+    /// Put a backup in the place of the state
+    Restore(RestoreArgs),
     /// Show trust, clock, pools and journal
     Status,
     /// Show the pools
@@ -147,6 +153,30 @@ pub(crate) struct SurrenderArgs {
     /// Where to write the receipt that tells the vendor
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
+}
+
+/// No seat is given from then on until the longest lease that may have been forgotten is over and the vendor has
+/// answered. Running leases go on.
+#[derive(Args, Debug)]
+pub(crate) struct RecoverArgs {
+    #[command(flatten)]
+    pub(crate) mutation: MutationArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BackupArgs {
+    /// The new file; the node's keys are in it
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// The file that `backup` wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) mutation: MutationArgs,
 }

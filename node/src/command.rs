@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use leasehold_node_core::{Cause, Checkout, Input, NamedIssuer, Principal, ReplyTo, Way};
+use leasehold_node_core::{Cause, Checkout, Input, NamedIssuer, Principal, ReplyTo, Shown, Way};
 use leasehold_protocol::api::{
-    Decision, Denial, ForceReleaseAnswer, ImportAnswer, ReceiptAnswer, ReleaseAnswer, RequestAnswer,
-    SurrenderAnswer,
+    Decision, Denial, ForceReleaseAnswer, ImportAnswer, ReceiptAnswer, RecoverAnswer, ReleaseAnswer,
+    RequestAnswer, SurrenderAnswer,
 };
 use leasehold_protocol::artefact::JournalTail;
 use leasehold_protocol::ids::{LeaseId, PoolId};
@@ -21,11 +21,11 @@ pub(crate) enum Command {
     /// A seat is wanted.
     Checkout { principal: Principal, checkout: Box<Checkout> },
     /// A lease shall live on.
-    Renew { principal: Principal, lease: LeaseId, idle_ms: Option<i64> },
+    Renew { principal: Principal, lease: LeaseId, idle_ms: Option<i64>, shown: Option<Box<Shown>> },
     /// A seat is given back.
     Release { principal: Principal, lease: LeaseId },
     /// A request to the issuer shall be made.
-    MakeRequest { cause: Cause, way: Way, join: Option<JoinSecret> },
+    MakeRequest { cause: Cause, way: Way, present: bool, join: Option<JoinSecret> },
     /// A bundle, out of its armour, shall be applied.
     Import { cause: Cause, envelope: Vec<u8>, dry_run: bool, accept_time: bool },
     /// From now on the node talks to this issuer by itself.
@@ -36,6 +36,10 @@ pub(crate) enum Command {
     Surrender { cause: Cause, pool: PoolId, seats: u32, dry_run: bool },
     /// An operator takes a lease back.
     ForceRelease { cause: Cause, lease: LeaseId, dry_run: bool },
+    /// The ledger may have regressed, and no copy of the node runs.
+    Recover { cause: Cause, dry_run: bool },
+    /// The issuer has heard something else from this node.
+    Contradicted { report_seq: u64 },
 }
 
 /// What comes back where nothing was refused.
@@ -59,6 +63,10 @@ pub(crate) enum Answer {
     ForceReleased(Box<ForceReleaseAnswer>),
     /// The issuer is named.
     IssuerNamed,
+    /// How RECOVER stands.
+    Recovering(Box<RecoverAnswer>),
+    /// It is known from here on.
+    Noted,
 }
 
 /// The end of a command.
@@ -71,7 +79,12 @@ impl Command {
     pub(crate) const fn adds_promises(&self) -> bool {
         !matches!(
             self,
-            Self::Renew { .. } | Self::Release { .. } | Self::Surrender { .. } | Self::ForceRelease { .. }
+            Self::Renew { .. }
+                | Self::Release { .. }
+                | Self::Surrender { .. }
+                | Self::Recover { .. }
+                | Self::Contradicted { .. }
+                | Self::ForceRelease { .. }
         )
     }
 
@@ -79,9 +92,13 @@ impl Command {
     pub(crate) fn into_input(self, to: ReplyTo, journal: JournalTail) -> Input {
         match self {
             Self::Checkout { principal, checkout } => Input::Checkout { to, principal, checkout: *checkout },
-            Self::Renew { principal, lease, idle_ms } => Input::Renew { to, principal, lease, idle_ms },
+            Self::Renew { principal, lease, idle_ms, shown } => {
+                Input::Renew { to, principal, lease, idle_ms, shown }
+            }
             Self::Release { principal, lease } => Input::Release { to, principal, lease },
-            Self::MakeRequest { cause, way, join } => Input::MakeRequest { to, cause, way, join, journal },
+            Self::MakeRequest { cause, way, present, join } => {
+                Input::MakeRequest { to, cause, way, present, join, journal }
+            }
             Self::Import { cause, envelope, dry_run, accept_time } => {
                 Input::Import { to, cause, envelope, dry_run, accept_time }
             }
@@ -91,6 +108,8 @@ impl Command {
                 Input::Surrender { to, cause, pool, count: seats, dry_run }
             }
             Self::ForceRelease { cause, lease, dry_run } => Input::ForceRelease { to, cause, lease, dry_run },
+            Self::Recover { cause, dry_run } => Input::Recover { to, cause, dry_run },
+            Self::Contradicted { report_seq } => Input::Contradicted { to, report_seq },
         }
     }
 }
@@ -107,7 +126,8 @@ impl IntoResponse for Answer {
             Self::Receipt(answer) => Json(answer).into_response(),
             Self::Surrendered(answer) => Json(answer).into_response(),
             Self::ForceReleased(answer) => Json(answer).into_response(),
-            Self::IssuerNamed => Json(serde_json::Map::new()).into_response(),
+            Self::Recovering(answer) => Json(answer).into_response(),
+            Self::IssuerNamed | Self::Noted => Json(serde_json::Map::new()).into_response(),
         }
     }
 }

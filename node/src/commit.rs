@@ -84,6 +84,10 @@ impl<'a> Commit<'a> {
         if command.adds_promises() && !self.store.can_grow() {
             return answer(asker, Err(disk_full()));
         }
+        let command = match self.store.look_up(command) {
+            Ok(command) => command,
+            Err(problem) => return answer(asker, Err(problem)),
+        };
         let to = ReplyTo(self.askers.len() as u64);
         self.askers.push(Some(asker));
         let tail = self.store.home.tail();
@@ -130,6 +134,8 @@ impl<'a> Commit<'a> {
         let watch = Stopwatch::start();
         self.store.home.commit(draft)?;
         self.store.tally.count_sync(watch.elapsed());
+        // Before a report of it leaves.
+        self.store.name_generation()?;
         self.release(&signed)
     }
 
@@ -177,6 +183,8 @@ impl<'a> Commit<'a> {
             Reply::Surrendered(surrendered) => Ok(Answer::Surrendered(surrendered)),
             Reply::ForceReleased(answer) => Ok(Answer::ForceReleased(answer)),
             Reply::IssuerNamed => Ok(Answer::IssuerNamed),
+            Reply::Recovering(answer) => Ok(Answer::Recovering(answer)),
+            Reply::Noted => Ok(Answer::Noted),
         })
     }
 
@@ -254,6 +262,22 @@ fn log(event: &Event) {
         }
         Event::BundleApplied { digest } => {
             tracing::info!(event_id = %EventId::BundleApplied, %digest, "bundle applied");
+        }
+        Event::RecoverEntered { cause } => {
+            tracing::warn!(event_id = %EventId::RecoverEntered, ?cause, "in RECOVER: no seat is given");
+        }
+        Event::RecoverAttested => tracing::info!(event_id = %EventId::RecoverAttested, "attested"),
+        Event::RecoverEnded => {
+            tracing::info!(event_id = %EventId::RecoverEnded, "RECOVER is over: seats are given again");
+        }
+        Event::TicketAdopted { lease } => {
+            tracing::info!(event_id = %EventId::TicketAdopted, %lease, "a lease goes on by its ticket");
+        }
+        Event::Forked { report_seq } => {
+            tracing::warn!(event_id = %EventId::NodeForked, report_seq, "the vendor heard something else from this node");
+        }
+        Event::Moved => {
+            tracing::warn!(event_id = %EventId::NodeMoved, "the node runs on another machine than before");
         }
         _ => tracing::info!(event_id = %EventId::CoreEvent, ?event, "event"),
     }

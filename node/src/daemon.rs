@@ -27,8 +27,8 @@ use crate::listening::{Bound, Places};
 use crate::reload::Reload;
 use crate::signing::{self, KeyName};
 use crate::snapshots::SnapshotMaker;
-use crate::store::Store;
-use crate::writer::Writer;
+use crate::store::{Store, fatal_failure};
+use crate::writer::{self, Writer};
 use crate::{limits, ready};
 
 /// What a daemon was told.
@@ -58,7 +58,8 @@ pub(crate) enum Phase {
 pub(crate) fn run(settings: Settings, output: Output) -> Result<(), Failure> {
     let keys = Arc::new(KeyRing::load(&settings.dir)?);
     settings.places.check_strangers(&keys)?;
-    let store = Store::open(&settings.dir)?;
+    let mut store = Store::open_or_recover(&settings.dir)?;
+    writer::see_machine(&mut store).map_err(|fatal| fatal_failure(&fatal))?;
     ready::clear(&settings.dir);
     let runtime = Runtime::new().map_err(|error| cannot_start("the runtime", &error))?;
     let bound = {

@@ -6,10 +6,18 @@
 //! api-keys.json  hashes of the bearer keys, 0600
 //! admin.sock     0600, while a daemon runs
 //! node.sock      0666, while a daemon runs and nothing else was configured
+//! replaced-N/    what a restore moved aside
 //! ready.json     where the daemon listens, while it runs
 //! ```
 
 use std::path::{Path, PathBuf};
+
+use leasehold_archive::State;
+
+use crate::store::JOURNAL_KIND;
+
+/// What a backup holds beside the journal.
+const ARCHIVED: &[&str] = &["keys/sign.pem", "keys/tls.pem", "api-keys.json"];
 
 /// A node's data directory, absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +32,11 @@ impl DataDir {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// All of it that a backup holds.
+    pub(crate) fn archived(&self) -> State<'_> {
+        State { kind: JOURNAL_KIND, dir: &self.0, files: ARCHIVED }
     }
 
     pub(crate) fn journal(&self) -> PathBuf {

@@ -10,6 +10,7 @@
 //! * [`ticket`]: the batch signatures of a frame, and tickets rebuilt from it. [`signing`]: the only holder of secrets.
 //! * [`http`]: the API, and who may call it. [`listening`]: where. [`api_keys`]: what callers show.
 //! * [`daemon`]: from start to drained end.
+//! * [`recovery`]: what is written down of a journal that may not be all that was promised.
 //! * [`admin`]: commands that go through a running daemon. [`commands`]: one file per verb.
 
 mod admin;
@@ -27,12 +28,15 @@ mod http;
 mod journal_check;
 mod limits;
 mod listening;
+mod machine;
 mod metrics;
 mod pace;
 mod ready;
 mod received;
+mod recovery;
 mod reload;
 mod replay;
+mod shown;
 mod signing;
 mod snapshots;
 mod store;

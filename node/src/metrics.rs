@@ -19,9 +19,11 @@ use crate::tally::{ByPool, Tally};
 use crate::writer::Durable;
 
 const PREFIX: &str = "leasehold_node";
-const TRUST_STATES: [(TrustState, &str); 6] = [
+const TRUST_STATES: [(TrustState, &str); 8] = [
     (TrustState::Unprovisioned, "UNPROVISIONED"),
     (TrustState::Revoked, "REVOKED"),
+    (TrustState::Recover, "RECOVER"),
+    (TrustState::Forked, "FORKED"),
     (TrustState::Expired, "EXPIRED"),
     (TrustState::Grace, "GRACE"),
     (TrustState::Stale, "STALE"),
@@ -111,6 +113,7 @@ impl Observed {
                 series("draining", pool.draining),
                 series("evictable", pool.evictable),
                 series("overage", pool.overage),
+                series("quarantine", pool.quarantined),
             ];
             allocated.into_iter().chain(in_use)
         });
@@ -129,6 +132,11 @@ impl Observed {
         let causes = [("released", tally.released), ("evicted", tally.evicted), ("forced", tally.forced)];
         let endings = causes.map(|(cause, count)| ([("cause", cause.to_owned())], count));
         page.counters("lease_endings", "Leases ended, by cause", endings)?;
+        page.counter(
+            "tickets_adopted",
+            "Leases that went on by the tickets of their holders",
+            tally.adopted,
+        )?;
         page.counter("bundles_applied", "Bundles put in force", tally.bundles)?;
         let refused = tally.artefacts_refused.iter();
         let refused = refused.map(|(code, &count)| ([("code", code.to_string())], count));

@@ -6,19 +6,24 @@ use leasehold_cli::Failure;
 use leasehold_journal::file::snapshot::SnapshotHead;
 use leasehold_journal::file::{NextSegment, Opened, ReadOnly};
 use leasehold_journal::{FileHome, Genesis, Home as _, JournalError, Tail};
-use leasehold_node_core::NodeCore;
+use leasehold_node_core::{NodeCore, Record};
 use leasehold_protocol::api::JournalStatus;
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::Realm;
 use leasehold_protocol::event_id::EventId;
+use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::keys::{PublicKeyBytes, Signer as _};
+use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 
 use crate::causes::with_causes;
+use crate::command::Command;
+use crate::commit::Fatal;
 use crate::data_dir::DataDir;
 use crate::pace::Pace;
-use crate::replay::{open_newest, replay};
+use crate::recovery;
+use crate::replay::{Beginning, open_newest, replay};
 use crate::signing::{self, KeyName, NodeKey};
 use crate::snapshots;
 use crate::tally::Tally;
@@ -51,10 +56,29 @@ pub(crate) struct Seen {
 impl Store {
     /// Opens the state in `dir` and locks it.
     pub(crate) fn open(dir: &DataDir) -> Result<Self, Failure> {
+        leasehold_archive::finish(&dir.archived())?;
         require_journal(dir)?;
         let path = dir.journal();
-        let ((home, opened), beginning) =
-            open_newest(&path, |start| FileHome::open_from(&path, start), &Pace::Full)?;
+        let (opened, beginning) = open_newest(&path, |start| FileHome::open_from(&path, start), &Pace::Full)?;
+        Self::replayed(dir, opened, beginning)
+    }
+
+    /// The same where the journal has lost records or is damaged: what is left of it is the state of a node in RECOVER.
+    pub(crate) fn open_or_recover(dir: &DataDir) -> Result<Self, Failure> {
+        leasehold_archive::finish(&dir.archived())?;
+        require_journal(dir)?;
+        let path = dir.journal();
+        let ((home, opened, cut), beginning) =
+            open_newest(&path, |start| FileHome::open_or_cut(&path, start), &Pace::Full)?;
+        let mut store = Self::replayed(dir, (home, opened), beginning)?;
+        if let Some(cut) = cut {
+            recovery::write_down_cut(&mut store, &cut)?;
+        }
+        Ok(store)
+    }
+
+    fn replayed(dir: &DataDir, opened: (FileHome, Opened), beginning: Beginning) -> Result<Self, Failure> {
+        let (home, opened) = opened;
         tell_of(&opened);
         check_genesis(home.genesis())?;
         let frames = home.read(beginning.core.next_seq()).map_err(|error| journal_failure(&error))?;
@@ -79,7 +103,42 @@ impl Store {
         if let Some(newest) = snapshots::newest(dir).map_err(|error| journal_failure(&error))? {
             tally.snapshots.found(newest);
         }
-        Ok(Self { core, home, key, realm: identity.realm, tally })
+        let mut store = Self { core, home, key, realm: identity.realm, tally };
+        store.name_generation().map_err(|error| journal_failure(&error))?;
+        Ok(store)
+    }
+
+    /// The generation that is in force is named in the MARK, durably.
+    pub(crate) fn name_generation(&mut self) -> Result<(), JournalError> {
+        match self.core.generation() {
+            Some(generation) if self.home.generation() < generation => self.home.raise_generation(generation),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the core cannot know: which lease the journal's record of a shown ticket's serial granted.
+    pub(crate) fn look_up(&self, mut command: Command) -> Result<Command, Problem> {
+        if let Command::Renew { shown: Some(shown), .. } = &mut command {
+            shown.recorded = self.granted_by(Seq(shown.ticket.serial))?;
+        }
+        Ok(command)
+    }
+
+    fn granted_by(&self, seq: Seq) -> Result<Option<LeaseId>, Problem> {
+        let unreadable = |error: &dyn std::error::Error| {
+            let detail = format!("cannot read record {seq}: {}", with_causes(error));
+            Problem::new(Code::Internal, detail, "check the journal with `leasehold-node journal verify`")
+        };
+        let frame = self.home.read_frame(seq).map_err(|error| unreadable(&error))?;
+        let Some(frame) = frame else { return Ok(None) };
+        let at = usize::try_from(seq.0.saturating_sub(frame.first_seq.0)).unwrap_or(usize::MAX);
+        let record = frame.records.get(at).map(|bytes| Record::from_bytes(bytes)).transpose();
+        Ok(match record.map_err(|error| unreadable(&error))? {
+            Some(Record::LeaseGranted(granted) | Record::TicketAdopted { granted, .. }) => {
+                Some(granted.lease)
+            }
+            _ => None,
+        })
     }
 
     /// Whether there is room for more than what is in use: false is an alarm.
@@ -135,6 +194,12 @@ pub(crate) fn require_node(dir: &DataDir) -> Result<(), Failure> {
 /// A journal's error as programs tell it, with all its causes.
 pub(crate) fn journal_failure(error: &JournalError) -> Failure {
     Failure::new(error.code(), with_causes(error), error.hint())
+}
+
+/// A commit's end as programs tell it, with all its causes.
+pub(crate) fn fatal_failure(fatal: &Fatal) -> Failure {
+    let hint = "check the disk and its free space, then look with `leasehold-node status`";
+    Failure::new(fatal.code(), with_causes(fatal), hint)
 }
 
 /// `init` makes the journal before the keys: keys alone are what is left of a node, not the beginning of one.

@@ -30,6 +30,8 @@ pub(crate) struct Tally {
     pub(crate) evicted: u64,
     /// Leases that an operator took back.
     pub(crate) forced: u64,
+    /// Leases that went on by the tickets of their holders.
+    pub(crate) adopted: u64,
     /// Bundles put in force.
     pub(crate) bundles: u64,
     /// Artefacts refused.
@@ -52,6 +54,7 @@ impl Tally {
             released: 0,
             evicted: 0,
             forced: 0,
+            adopted: 0,
             bundles: 0,
             artefacts_refused: BTreeMap::new(),
             frames: 0,
@@ -92,6 +95,7 @@ impl Tally {
             }
             Record::LeaseForced { .. } => self.forced += 1,
             Record::LeaseEnded { cause: EndCause::Evicted, .. } => self.evicted += 1,
+            Record::TicketAdopted { .. } => self.adopted += 1,
             _ => {}
         }
     }

@@ -21,6 +21,8 @@ use crate::causes::with_causes;
 use crate::command::{AnswerTo, Command, Outcome};
 use crate::commit::{Commit, Fatal};
 use crate::limits;
+use crate::machine;
+use crate::recovery;
 use crate::snapshots;
 use crate::store::{Store, journal_status};
 use crate::tally::Tally;
@@ -123,6 +125,12 @@ impl Writer {
     }
 }
 
+/// Writes down on which machine the process runs, if that is news.
+pub(crate) fn see_machine(store: &mut Store) -> Result<(), Fatal> {
+    let machine = machine::read().map_err(Fatal::Clock)?;
+    recovery::decide(store, Input::MachineSeen(machine))
+}
+
 async fn wait_for<T>(answer: oneshot::Receiver<T>) -> Result<T, Problem> {
     match tokio::time::timeout(limits::ANSWER_TIMEOUT, answer).await {
         Ok(Ok(answer)) => Ok(answer),
@@ -204,6 +212,9 @@ impl WriterLoop {
             return commit.finish();
         }
         self.last_tick_ms = now.boottime_ms;
+        // A machine that is set back to a snapshot goes on in the middle of anything.
+        let machine = machine::read().map_err(Fatal::Clock)?;
+        commit.decide(Input::MachineSeen(machine));
         commit.decide(Input::Tick);
         commit.write()
     }

@@ -173,12 +173,18 @@ impl Denial {
 }
 
 /// `POST /v1/leases/{id}/renew`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RenewRequest {
     /// How long the seat was not used, if the application knows: from the pool's bound on there is no renewal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_ms: Option<i64>,
+    /// The lease's newest ticket, `lh1_lease_…`, where the node has asked for it (`TICKET_NEEDED`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// The seat is in use: inside its STOP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 /// `DELETE /v1/leases/{id}`.
@@ -248,6 +254,10 @@ pub enum TrustState {
     Unprovisioned,
     /// The grant was revoked: running leases drain.
     Revoked,
+    /// The node's ledger may have regressed: nothing but what holders show is served.
+    Recover,
+    /// The issuer has heard something else from the node: rows are not extended.
+    Forked,
     /// Grant end and grace passed, or offline for too long.
     Expired,
     /// The grant's end passed.
@@ -314,6 +324,9 @@ pub struct PoolStatus {
     /// Held beyond those sold.
     #[serde(default)]
     pub overage: u32,
+    /// Of which are counted although no holder is known: of a ledger that may have regressed.
+    #[serde(default)]
+    pub quarantined: u32,
     /// Requests waiting.
     pub queued: u32,
     /// Denials of the last hour.
@@ -424,6 +437,8 @@ pub enum LeaseState {
     Drain,
     /// It ran out: its seat goes to whoever needs it.
     Evictable,
+    /// Nobody knows whether it is still held: the node's ledger may have regressed since.
+    Quarantine,
 }
 
 impl LeaseState {
@@ -434,6 +449,7 @@ impl LeaseState {
             Self::Linger => "LINGER",
             Self::Drain => "DRAIN",
             Self::Evictable => "EVICTABLE",
+            Self::Quarantine => "QUARANTINE",
         }
     }
 }
@@ -511,6 +527,31 @@ pub struct SurrenderAnswer {
     pub seats: u32,
     /// Which; none if they would only be (`dry_run`).
     pub slots: Vec<SlotRange>,
+}
+
+/// What came of a word of the operator about RECOVER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecoverResult {
+    /// The node is in RECOVER.
+    Recovering,
+    /// It would be (`dry_run`).
+    WouldRecover,
+}
+
+/// `POST /v1/recover` (admin).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoverAnswer {
+    /// What came of it.
+    pub result: RecoverResult,
+    /// `RECOVER`
+    pub trust_state: TrustState,
+    /// What showed it, and what ends it.
+    pub trust_cause: String,
+    /// An operator has attested that no copy of the node runs.
+    pub attested: bool,
+    /// When what may have been forgotten is over; null: it is.
+    pub wait_ends_at: Option<String>,
 }
 
 /// The share of `ttl_ms` that is left for use after `age_ms`: STOP = 0.80 · TTL.

@@ -86,6 +86,7 @@ registry! {
     AcceptFailed "net.accept_failed" Warn "No connection could be accepted; see the limits of the process.";
     PeerUnknown "net.peer_unknown" Warn "The kernel does not say who connects; the connection was closed.";
     JournalTorn "journal.torn" Warn "An interrupted write was cut off the journal; nobody had been answered for it.";
+    JournalCut "journal.cut" Warn "The journal had lost records that were acknowledged, or was damaged: it was cut back to its last whole record, and what was cut off is kept beside it. RECOVER follows.";
     JournalFull "journal.cannot_grow" Warn "There is no room for the next segment of the journal: new seats are refused. Make room.";
     SnapshotMade "snapshot.made" Info "A snapshot of the state was written: a start replays only what came after it.";
     SnapshotFailed "snapshot.failed" Warn "No snapshot could be written, for the reason given. Seats are served on; the next start takes longer. See the disk: its last room (two segments) is left to the journal.";
@@ -94,6 +95,12 @@ registry! {
     ArtefactRefused "artefact.refused" Info "A file or an answer of the issuer was refused; see the code.";
     IssuerReached "issuer.reached" Info "The issuer answers, for the first time or again.";
     IssuerFailed "issuer.failed" Warn "No exchange with the issuer, for the reason of the code. Seats are served on; see the network, or ask the vendor.";
+    RecoverEntered "recover.entered" Warn "The journal may be older than what was promised: no seat is given, running leases go on by the tickets of their holders. `status` says what ends it; see that no copy of the node runs, then `recover`.";
+    RecoverAttested "recover.attested" Info "An operator attests that no copy of the node runs, and that it was given no new generation since its journal was written.";
+    RecoverEnded "recover.ended" Info "What may have been forgotten is over, and seats are given again.";
+    TicketAdopted "recover.ticket_adopted" Info "A lease that the journal lacks, or is not sure of, goes on by the ticket of its holder.";
+    NodeForked "node.forked" Warn "The vendor knows something else of this node than its journal says: a copy of it runs, or it was restored. Seats are served to the end of their allocations, which are not extended; see that no copy runs, then `recover`.";
+    NodeMoved "node.moved" Warn "The node runs on another machine than before. See that no copy of it runs on the first one.";
     CoreEvent "core.event" Info "The core reports something that has no id of its own yet.";
 }
 

@@ -30,8 +30,9 @@ fn a_truncated_or_changed_journal_is_refused() {
 fn a_journal_without_one_of_its_files_is_refused() {
     let site = site_with_leases();
     let names = fs::read_dir(site.data("journal")).unwrap().map(|entry| entry.unwrap().file_name());
-    // The lock holds nothing, and a snapshot nothing that the journal does not say.
-    let needed = |name: &OsString| name != "LOCK" && !name.to_string_lossy().ends_with(".snap");
+    // The lock holds nothing, and a snapshot nothing that the journal does not say. Without MARK there is RECOVER.
+    let needed =
+        |name: &OsString| name != "LOCK" && name != "MARK" && !name.to_string_lossy().ends_with(".snap");
     for name in names.filter(needed) {
         let (path, aside) = (site.data("journal").join(&name), site.path("aside"));
         fs::rename(&path, &aside).unwrap();

@@ -341,11 +341,11 @@ fn input(to: ReplyTo, asker: Asker, command: Command, next_seq: Seq) -> Input {
     };
     match command {
         Command::Checkout(checkout) => Input::Checkout { to, principal, checkout },
-        Command::Renew(lease) => Input::Renew { to, principal, lease, idle_ms: None },
+        Command::Renew(lease) => Input::Renew { to, principal, lease, idle_ms: None, shown: None },
         Command::Release(lease) => Input::Release { to, principal, lease },
         Command::MakeRequest => {
             let journal = JournalTail { seq: next_seq.previous().0, chain: Digest([0; 32]) };
-            Input::MakeRequest { to, cause: cause(), way: Way::Courier, join: None, journal }
+            Input::MakeRequest { to, cause: cause(), way: Way::Courier, present: false, join: None, journal }
         }
         Command::Import(envelope) => {
             Input::Import { to, cause: cause(), envelope, dry_run: false, accept_time: false }

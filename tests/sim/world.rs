@@ -281,9 +281,12 @@ impl World {
                     self.issuer_answers(&request);
                     continue;
                 }
-                Reply::Receipt(_) | Reply::Surrendered(_) | Reply::ForceReleased(_) | Reply::IssuerNamed => {
-                    continue;
-                }
+                Reply::Receipt(_)
+                | Reply::Surrendered(_)
+                | Reply::ForceReleased(_)
+                | Reply::IssuerNamed
+                | Reply::Recovering(_)
+                | Reply::Noted => continue,
                 Reply::Imported(imported) => {
                     assert_eq!(imported.result, ImportResult::Applied, "each bundle is made once");
                     continue;

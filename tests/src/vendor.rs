@@ -46,6 +46,8 @@ pub struct Offer {
     pub serial: u64,
     /// Which node.
     pub node: NodeId,
+    /// The generation it is given.
+    pub generation: u32,
     /// When head and bundle are issued.
     pub issued_at: UnixMs,
     /// Bounds of true time, if the bundle says any.
@@ -125,7 +127,17 @@ impl Offer {
     pub fn new(serial: u64, pools: Vec<PoolOffer>) -> Self {
         let (revoked, scheduled) = (Vec::new(), Vec::new());
         let (issued_at, time) = (NOW, Some((NOW, NOW)));
-        Self { serial, node: NODE, issued_at, time, revoked, scheduled, min_grant_generation: 0, pools }
+        Self {
+            serial,
+            node: NODE,
+            generation: 1,
+            issued_at,
+            time,
+            revoked,
+            scheduled,
+            min_grant_generation: 0,
+            pools,
+        }
     }
 
     /// The same, with these versions of grants revoked.
@@ -218,11 +230,11 @@ impl Vendor {
         let mut items = vec![(Kind::Root, self.root.clone()), (Kind::Head, head), (Kind::Manifest, manifest)];
         items.extend(grants.into_iter().map(|grant| (Kind::Grant, grant)));
         for (offered, pool) in offer.pools.iter().zip(&pools) {
-            let row = |row| self.row(&allocation(request, offer.node, offered, pool.digest, row));
+            let row = |row| self.row(&allocation(request, offer, offered, pool.digest, row));
             items.extend(offered.rows.iter().map(|offered| (Kind::Allocation, row(offered))));
         }
         items.extend(pools.into_iter().map(|pool| (Kind::Pool, pool)));
-        items.push((Kind::NodeCertificate, self.seal(&certificate(request, offer.node))));
+        items.push((Kind::NodeCertificate, self.seal(&certificate(request, offer))));
         if let Some(bounds) = offer.time {
             items.push((Kind::TimeStatement, self.seal(&time(request, offer, bounds))));
         }
@@ -239,7 +251,7 @@ impl Vendor {
             account: ACCOUNT,
             node: offer.node,
             answers: Answers::Request(asked),
-            generation: 1,
+            generation: offer.generation,
             ratchet: Ratchet { counter: request.ratchet.counter.saturating_add(1), tip: Digest([0; 32]) },
             items: items.into_iter().map(item).collect(),
             ext: Extensions::NONE,
@@ -360,7 +372,7 @@ fn pool(offer: &PoolOffer, grant_digest: Digest) -> Pool {
 
 fn allocation(
     request: &Request,
-    node: NodeId,
+    offer: &Offer,
     pool: &PoolOffer,
     pool_digest: Digest,
     row: &RowOffer,
@@ -371,9 +383,9 @@ fn allocation(
         account: ACCOUNT,
         pool: pool.id(),
         pool_digest,
-        node,
+        node: offer.node,
         sign_key,
-        generation: 1,
+        generation: offer.generation,
         kind: row.kind,
         fixed: row.suspect_budget_ms.is_some(),
         slots: row.slots.clone(),
@@ -425,14 +437,14 @@ fn head(offer: &Offer, manifest: Digest) -> Head {
     }
 }
 
-fn certificate(request: &Request, node: NodeId) -> NodeCertificate {
+fn certificate(request: &Request, offer: &Offer) -> NodeCertificate {
     NodeCertificate {
         issue: issue(CertificateId([12; 16])),
         account: ACCOUNT,
-        node,
+        node: offer.node,
         sign_key: request.sign_key,
         tls_keys: request.tls_keys.clone(),
-        generation: 1,
+        generation: offer.generation,
         caps: NodeCaps::default(),
         not_before: NOW.plus(-DAY_MS),
         not_after: NOW.plus(365 * DAY_MS),

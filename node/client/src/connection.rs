@@ -53,9 +53,15 @@ impl Connection {
                 decision.map(|decision| Answer::Decision(Box::new(decision)))
             }
             Call::Renew { lease, idle_ms } => {
-                let body = idle_ms.map(|ms| RenewRequest { idle_ms: Some(ms) });
+                let body = idle_ms.map(|ms| RenewRequest { idle_ms: Some(ms), ..RenewRequest::default() });
                 let body = body.map(|body| serde_json::to_vec(&body).expect("a renewal is JSON"));
                 let decision = self.ask(Method::POST, &format!("/v1/leases/{lease}/renew"), body).await;
+                decision.map(|decision| Answer::Decision(Box::new(decision)))
+            }
+            Call::Show { lease, ticket, held } => {
+                let shown = RenewRequest { idle_ms: None, ticket: Some(ticket.clone()), held: *held };
+                let body = serde_json::to_vec(&shown).expect("a ticket is JSON");
+                let decision = self.ask(Method::POST, &format!("/v1/leases/{lease}/renew"), Some(body)).await;
                 decision.map(|decision| Answer::Decision(Box::new(decision)))
             }
             Call::Release(lease) => {

@@ -148,7 +148,7 @@ pub(crate) fn clocks() -> Result<ClockReading, Problem> {
 const fn name(call: &Call) -> &'static str {
     match call {
         Call::Checkout(_) => "checkout",
-        Call::Renew { .. } => "renew",
+        Call::Renew { .. } | Call::Show { .. } => "renew",
         Call::Release(_) => "release",
         Call::Chain(_) => "proof",
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leasehold_protocol::api::Denial;
 use leasehold_protocol::artefact::{
-    Extensions, Interval, LeaseTicket, Seats as PoolSeats, TicketFlags, TtlBounds,
+    Extensions, Holder, Interval, LeaseTicket, Seats as PoolSeats, TicketFlags, TtlBounds,
 };
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
@@ -75,6 +75,10 @@ impl NodeCore {
             }
             if lease.standing() == Standing::Released {
                 return self.refuse_by_record(to, key_ended(checkout), out);
+            }
+            if self.doubts(lease) {
+                let (pool, denial) = (lease.pool, self.no_promise(self.not_served()));
+                return self.deny(to, Some(pool), denial, out);
             }
             return self.answer_again(to, lease.grant, out);
         }
@@ -236,7 +240,9 @@ impl NodeCore {
         let mut rows = Vec::new();
         let mut refusal = None;
         for &row in &entry.rows {
-            match provision.rows.get(&row).map(|r| promises.fresh(r, wish_ms)) {
+            let row_promises =
+                |r: &Row| if self.serves(r) { promises.fresh(r, wish_ms) } else { Err(self.not_served()) };
+            match provision.rows.get(&row).map(row_promises) {
                 Some(Ok(ttl_ms)) => rows.push((row, ttl_ms)),
                 Some(Err(none)) => refusal = refusal.or(Some(none)),
                 None => {}
@@ -283,8 +289,11 @@ impl NodeCore {
     }
 
     fn served_rows(&self, provision: &Provision, candidate: &Candidate<'_>) -> Vec<(RowIndex, SlotSet)> {
-        let served =
-            |&(row, _): &(RowIndex, i64)| Some((row, self.slots_of(provision, provision.rows.get(&row)?)));
+        let counted = self.quarantine.of(candidate.index, self.clock.svc());
+        let served = |&(row, _): &(RowIndex, i64)| {
+            let slots = self.slots_of(provision, provision.rows.get(&row)?);
+            Some((row, slots.without(&counted)))
+        };
         candidate.rows.iter().filter_map(served).collect()
     }
 
@@ -314,8 +323,8 @@ impl NodeCore {
         for grant in evicted {
             self.end_run_out(grant, EndCause::Evicted, out);
         }
-        let holder = self.intern_holder(checkout, out);
-        let features = self.intern_features(checkout, out);
+        let holder = self.intern_holder(&checkout.holder, out);
+        let features = self.intern_features(&checkout.features, out);
         let granted = LeaseGranted {
             lease: LeaseId::new(self.clock.best(), &entropy.draw()),
             pool,
@@ -344,18 +353,18 @@ impl NodeCore {
         u32::try_from(checkout.ttl_ms.unwrap_or(default_ms).clamp(min_ms, max_ms)).unwrap_or(u32::MAX)
     }
 
-    fn intern_holder(&mut self, checkout: &Checkout, out: &mut Effects) -> u32 {
-        self.holders.find(&checkout.holder).unwrap_or_else(|| {
+    pub(crate) fn intern_holder(&mut self, holder: &Holder, out: &mut Effects) -> u32 {
+        self.holders.find(holder).unwrap_or_else(|| {
             let index = self.holders.next();
-            self.emit(Record::HolderSeen { index, holder: checkout.holder.clone() }, out);
+            self.emit(Record::HolderSeen { index, holder: holder.clone() }, out);
             index
         })
     }
 
-    fn intern_features(&mut self, checkout: &Checkout, out: &mut Effects) -> u32 {
-        self.features.find(&checkout.features).unwrap_or_else(|| {
+    pub(crate) fn intern_features(&mut self, features: &Vec<String>, out: &mut Effects) -> u32 {
+        self.features.find(features).unwrap_or_else(|| {
             let index = self.features.next();
-            self.emit(Record::FeaturesSeen { index, features: checkout.features.clone() }, out);
+            self.emit(Record::FeaturesSeen { index, features: features.clone() }, out);
             index
         })
     }
@@ -450,6 +459,9 @@ impl NodeCore {
 
     /// A denial for time names both times and the difference.
     pub(crate) fn no_promise(&self, none: NoPromise) -> Denial {
+        if none.code == Code::Recovering {
+            return self.denial_in_recover();
+        }
         let (bound, best, hi) = (none.bound, self.clock.best(), self.clock.hi());
         let detail = match none.code {
             Code::NotYetEffective => {

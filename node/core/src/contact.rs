@@ -33,7 +33,7 @@ pub struct Contact<'a> {
     pub account: AccountId,
     /// The head that is applied.
     pub head: &'a Head,
-    /// Seats went back, and no answered report told of it: an exchange is due.
+    /// Seats went back, and no answered report told of it, or the issuer is to answer RECOVER: an exchange is due.
     pub has_report: bool,
     /// By the node's clock the issuer's word wants to be renewed: an exchange is due.
     pub word_due: bool,
@@ -51,19 +51,19 @@ impl NodeCore {
             issuer,
             account: provision.account,
             head: &provision.head,
-            has_report: self.has_report(provision),
+            has_report: self.has_news(provision),
             word_due: wanted_from <= self.clock_at(now).best(),
             word_ms: wanted_from.since(provision.last_bundle.issued_at),
         })
     }
 
     /// From when on the node wants to hear from the issuer without being told that there is something new, as `best`
-    /// goes; none before the first bundle. That is at once if seats went back that no answered report told of; else
+    /// goes; none before the first bundle. That is at once if seats went back that no answered report told of, or the issuer is to answer RECOVER; else
     /// when a row asks to be renewed, the certificate is past half its life, or the issuer's last word grows old. What an
     /// answer did not renew, though it was time, is not asked for again before that.
     pub fn next_exchange_at(&self) -> Option<UnixMs> {
         let provision = self.provision.as_ref()?;
-        Some(if self.has_report(provision) { UnixMs::MIN } else { wanted_from(provision) })
+        Some(if self.has_news(provision) { UnixMs::MIN } else { wanted_from(provision) })
     }
 
     /// The issuer that was named last.
@@ -71,8 +71,9 @@ impl NodeCore {
         self.issuer.as_ref()
     }
 
-    fn has_report(&self, provision: &Provision) -> bool {
-        provision.releases.newest_report().is_some_and(|report| self.answered_report < report)
+    fn has_news(&self, provision: &Provision) -> bool {
+        let told = provision.releases.newest_report().filter(|_| self.may_release());
+        told.is_some_and(|report| self.answered_report < report) || self.wants_generation()
     }
 
     pub(crate) fn name_issuer(&mut self, to: ReplyTo, cause: Cause, issuer: NamedIssuer, out: &mut Effects) {

@@ -20,13 +20,18 @@ use crate::contact::NamedIssuer;
 use crate::denial::{PendingDenials, RecentDenials};
 use crate::effect::{Effect, Effects, Event, Reply, TicketPlace};
 use crate::forced_release::Forced;
+use crate::fork::Fork;
 use crate::input::{Cause, Initialise, Input, ReplyTo};
 use crate::interner::Interner;
 use crate::lease::{Lease, Promise};
 use crate::ledger::Ledger;
+use crate::machine::Machine;
 use crate::provision::{Provision, extend_roots};
+use crate::quarantine::Quarantine;
 use crate::receipt::MadeReceipt;
 use crate::record::{EndCause, LeaseGranted, Record, ReleaseCause};
+use crate::recover::{INCARNATION_MAX, Recover, Regress};
+use crate::renewal::RenewalWish;
 use crate::request::{OpenRequest, RequestWish};
 use crate::rules::Rules;
 use crate::surrender::{CONFLICT, Surrendered};
@@ -50,6 +55,10 @@ pub struct NodeCore {
     pub(crate) surrenders: VecDeque<Surrendered>,
     pub(crate) receipts: VecDeque<MadeReceipt>,
     pub(crate) forced: VecDeque<Forced>,
+    pub(crate) recover: Option<Recover>,
+    pub(crate) fork: Option<Fork>,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) machine: Option<Machine>,
     pub(crate) recent_denials: RecentDenials,
     /// Not part of the fold: counted since the last roll-up.
     pub(crate) pending_denials: PendingDenials,
@@ -111,6 +120,10 @@ impl NodeCore {
             surrenders: VecDeque::new(),
             receipts: VecDeque::new(),
             forced: VecDeque::new(),
+            recover: None,
+            fork: None,
+            quarantine: Quarantine::new(),
+            machine: None,
             recent_denials: RecentDenials::new(),
             pending_denials: PendingDenials::new(),
             next_seq: Seq(1),
@@ -151,17 +164,22 @@ impl NodeCore {
         if self.wants_roll_up(&input) {
             self.roll_up_denials(out);
         }
+        if now.vm_generation_event {
+            self.set_back(out);
+        }
+        self.end_recover(out);
         match input {
             Input::Initialise(initialise) => self.initialise(initialise, out),
             Input::Checkout { to, principal, checkout } => {
                 self.checkout(to, principal, checkout, entropy, out);
             }
-            Input::Renew { to, principal, lease, idle_ms } => {
-                self.renew(to, principal, lease, idle_ms, out);
+            Input::Renew { to, principal, lease, idle_ms, shown } => {
+                let wish = RenewalWish { principal, lease, idle_ms, shown: shown.as_deref() };
+                self.renew(to, &wish, entropy, out);
             }
             Input::Release { to, principal, lease } => self.release(to, principal, lease, out),
-            Input::MakeRequest { to, cause, way, join, journal } => {
-                self.make_request(to, RequestWish { cause, way, join, journal }, entropy, out);
+            Input::MakeRequest { to, cause, way, present, join, journal } => {
+                self.make_request(to, RequestWish { cause, way, present, join, journal }, entropy, out);
             }
             Input::Import { to, cause, envelope, dry_run, accept_time } => {
                 self.import(to, cause, &envelope, dry_run, accept_time, out);
@@ -174,6 +192,12 @@ impl NodeCore {
                 self.force_release(to, cause, lease, dry_run, out);
             }
             Input::NameIssuer { to, cause, issuer } => self.name_issuer(to, cause, issuer, out),
+            Input::Regressed { cause, by, newest_generation } => {
+                self.regress(Regress { cause, by, newest_generation }, out);
+            }
+            Input::Recover { to, cause, dry_run } => self.recover(to, cause, dry_run, out),
+            Input::Contradicted { to, report_seq } => self.contradict(to, report_seq, out),
+            Input::MachineSeen(machine) => self.see_machine(machine, out),
             Input::Tick => {
                 self.shrink_rows(out);
                 self.end_what_is_over(out);
@@ -248,6 +272,21 @@ impl NodeCore {
                     .ok_or_else(|| broken("it gives back slots of an unknown row"))?;
             }
             Record::ReceiptMade { cause, receipt } => self.apply_receipt(seq, cause, receipt),
+            Record::RecoverEntered { cause, by, incarnation, newest_generation, longest_ttl_ms } => {
+                let (by, newest_generation) = (by.clone(), *newest_generation);
+                let regress = Regress { cause: *cause, by, newest_generation };
+                self.apply_recover_entered(seq, &regress, *incarnation, *longest_ttl_ms);
+            }
+            Record::RecoverAttested { .. } => self.recover.iter_mut().for_each(Recover::attest),
+            Record::GenerationSeen { generation } => {
+                self.recover.iter_mut().for_each(|recover| recover.see_generation(*generation));
+            }
+            Record::TicketAdopted { granted, replaces } => self.apply_adoption(seq, granted, replaces),
+            Record::RecoverEnded => self.apply_recover_ended(),
+            Record::Forked { report_seq } => {
+                self.fork = Some(Fork { since: self.clock.wall(), report_seq: *report_seq });
+            }
+            Record::MachineSeen { machine } => self.machine = Some(*machine),
             Record::IssuerNamed { url, key, .. } => {
                 self.issuer = Some(NamedIssuer { url: url.clone(), key: *key });
             }
@@ -257,7 +296,7 @@ impl NodeCore {
 
     /// When the core wants a [`Input::Tick`] at the latest.
     pub fn next_deadline(&self) -> Option<SvcMs> {
-        self.pending_denials.due()
+        [self.pending_denials.due(), self.wait_ends_at(&self.clock)].into_iter().flatten().min()
     }
 
     /// The number the next record takes.
@@ -283,6 +322,16 @@ impl NodeCore {
     /// Whether a bundle was applied.
     pub const fn is_provisioned(&self) -> bool {
         self.provision.is_some()
+    }
+
+    /// The generation in force; none before the first bundle. The MARK names it before any report leaves.
+    pub fn generation(&self) -> Option<u32> {
+        self.provision.as_ref().map(|provision| provision.generation)
+    }
+
+    /// Whether the ledger may have regressed: no seat is given.
+    pub const fn is_recovering(&self) -> bool {
+        self.recover.is_some()
     }
 
     pub(crate) fn emit(&mut self, record: Record, out: &mut Effects) -> Seq {
@@ -336,7 +385,11 @@ impl NodeCore {
             | Input::MakeReceipt { .. }
             | Input::Surrender { .. }
             | Input::ForceRelease { .. }
-            | Input::NameIssuer { .. } => false,
+            | Input::NameIssuer { .. }
+            | Input::Regressed { .. }
+            | Input::Recover { .. }
+            | Input::Contradicted { .. }
+            | Input::MachineSeen(_) => false,
         }
     }
 
@@ -347,6 +400,7 @@ impl NodeCore {
     }
 
     fn put_in_force(&mut self, opened: &OpenedBundle, time_accepted: bool) {
+        let brings_rows = self.brings_rows(opened);
         let Some(identity) = &mut self.identity else { return };
         extend_roots(&mut identity.roots, &identity.root, opened);
         identity.root = opened.root.clone();
@@ -357,13 +411,14 @@ impl NodeCore {
         }
         let unbounded_ms = self.clock.unbounded_ms();
         match &mut self.provision {
-            Some(provision) => provision.take(opened, &identity.roots, unbounded_ms),
+            Some(provision) if brings_rows => provision.take(opened, &identity.roots, unbounded_ms),
+            Some(provision) => provision.take_word(opened),
             None => self.provision = Some(Provision::first(opened, &identity.roots, unbounded_ms)),
         }
+        if brings_rows {
+            self.answer_recover(opened);
+        }
         self.apply_answer(&opened.bundle.answers);
-        // What rows acknowledge was reported, also where a restored journal does not know of it.
-        let acknowledged = opened.allocations.iter().map(|row| row.acked_report_seq);
-        self.reports = acknowledged.fold(self.reports, u64::max);
         self.forget_idle_rows();
         self.find_newest();
     }
@@ -386,9 +441,10 @@ impl NodeCore {
         Some(())
     }
 
-    fn apply_grant(&mut self, seq: Seq, granted: &LeaseGranted) {
+    pub(crate) fn apply_grant(&mut self, seq: Seq, granted: &LeaseGranted) {
         let svc = self.clock.svc();
-        self.ledger.pool_mut(granted.pool).epoch_counter = granted.epoch & EPOCH_COUNTER;
+        let counter = &mut self.ledger.pool_mut(granted.pool).epoch_counter;
+        *counter = (*counter).max(granted.epoch & EPOCH_COUNTER);
         self.holders.acquire(granted.holder);
         self.features.acquire(granted.features);
         let place = self.next_leaf();
@@ -427,8 +483,18 @@ impl NodeCore {
         Promise { since, deadline, reclaim_at, place }
     }
 
-    fn apply_end(&mut self, grant: Seq, cause: EndCause) {
+    pub(crate) fn apply_end(&mut self, grant: Seq, cause: EndCause) {
         let Some(lease) = self.ledger.end(grant, cause) else { return };
+        self.forget_names(&lease);
+    }
+
+    /// The lease goes on under another grant.
+    pub(crate) fn forget_lease(&mut self, grant: Seq) {
+        let Some((lease, _)) = self.ledger.remove(grant) else { return };
+        self.forget_names(&lease);
+    }
+
+    fn forget_names(&mut self, lease: &Lease) {
         self.holders.release(lease.holder);
         self.features.release(lease.features);
         self.forget_row(lease.row);
@@ -442,15 +508,17 @@ impl NodeCore {
         }
     }
 
+    /// A node in RECOVER keeps all rows: tickets that it has forgotten name them.
     fn forget_row(&mut self, row: u32) {
-        if !self.ledger.uses_row(row)
+        if self.recover.is_none()
+            && !self.ledger.uses_row(row)
             && let Some(provision) = &mut self.provision
         {
             provision.forget_row(row);
         }
     }
 
-    fn forget_idle_rows(&mut self) {
+    pub(crate) fn forget_idle_rows(&mut self) {
         let rows: Vec<u32> = self.provision.iter().flat_map(|p| p.rows.keys().copied()).collect();
         for row in rows {
             self.forget_row(row);
@@ -470,13 +538,15 @@ impl NodeCore {
 }
 
 /// Low bits of an epoch; the others are the incarnation.
-pub(crate) const EPOCH_COUNTER: u64 = (1 << 40) - 1;
+pub(crate) const EPOCH_COUNTER: u64 = (1 << EPOCH_BITS) - 1;
+/// How many they are.
+pub(crate) const EPOCH_BITS: u32 = 40;
 
 /// Incarnations start at the minutes since 2024, 24 bits: a journal made anew begins above its predecessor.
-fn minutes_since_2024(wall_ms: i64) -> u32 {
+pub(crate) fn minutes_since_2024(wall_ms: i64) -> u32 {
     const START_OF_2024_MS: i64 = 1_704_067_200_000;
-    let minutes = wall_ms.saturating_sub(START_OF_2024_MS).div_euclid(60_000).clamp(1, 0xFF_FFFF);
-    u32::try_from(minutes).unwrap_or(1)
+    let minutes = wall_ms.saturating_sub(START_OF_2024_MS).div_euclid(60_000);
+    u32::try_from(minutes.clamp(1, INCARNATION_MAX.into())).unwrap_or(1)
 }
 
 pub(crate) fn reply(to: ReplyTo, after: Seq, body: Reply, out: &mut Effects) {

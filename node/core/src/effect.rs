@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use leasehold_protocol::api::{Denial, ForceReleaseAnswer, ImportAnswer, SurrenderAnswer};
-use leasehold_protocol::artefact::{LeaseTicket, Receipt, Request};
+use leasehold_protocol::api::{Denial, ForceReleaseAnswer, ImportAnswer, RecoverAnswer, SurrenderAnswer};
+use leasehold_protocol::artefact::{LeaseTicket, Receipt, RecoverCause, Request};
 use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::{LeaseId, PoolId};
@@ -61,6 +61,10 @@ pub enum Reply {
     ForceReleased(Box<ForceReleaseAnswer>),
     /// The issuer is named.
     IssuerNamed,
+    /// It is known from here on.
+    Noted,
+    /// How RECOVER stands.
+    Recovering(Box<RecoverAnswer>),
 }
 
 /// A seat that is held, and where its ticket's signature is.
@@ -124,4 +128,25 @@ pub enum Event {
         /// Which.
         digest: Digest,
     },
+    /// The ledger may have regressed: no seat is given.
+    RecoverEntered {
+        /// What shows it.
+        cause: RecoverCause,
+    },
+    /// An operator attests that no copy of the node runs.
+    RecoverAttested,
+    /// A lease goes on by its ticket.
+    TicketAdopted {
+        /// Which.
+        lease: LeaseId,
+    },
+    /// Seats are given again.
+    RecoverEnded,
+    /// The issuer has heard something else from this node.
+    Forked {
+        /// The newest report that it knows.
+        report_seq: u64,
+    },
+    /// The node runs on another machine than before.
+    Moved,
 }

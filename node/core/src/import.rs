@@ -4,6 +4,7 @@ use leasehold_protocol::api::{ImportAnswer, ImportResult, instant};
 use leasehold_protocol::artefact::{Answers, Head, Kind, Seats};
 use leasehold_protocol::bundle::{OpenedBundle, open_bundle};
 use leasehold_protocol::code::Code;
+use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 
 use crate::core::{Identity, NodeCore, refuse, refuse_artefact, reply};
@@ -11,6 +12,7 @@ use crate::effect::{Effect, Effects, Event, Reply};
 use crate::input::{Cause, ReplyTo};
 use crate::provision::{PoolEntry, Provision};
 use crate::revocation::scheduled_at;
+use crate::surrender::CONFLICT;
 
 /// A bundle that is not for this node, or not newer.
 struct Unfit {
@@ -51,6 +53,12 @@ impl NodeCore {
         }
         if let Err(unfit) = self.check_newer(&opened).and_then(|()| self.check_revocations(&opened)) {
             return refuse_artefact(to, Kind::Bundle, unfit.code, unfit.detail, unfit.hint, out);
+        }
+        if let Some(problem) = self.contradiction(&opened) {
+            if self.fork.is_none() && !dry_run {
+                self.fall_behind(out);
+            }
+            return self.refuse_by_record(to, problem, out);
         }
         let mut changes = changes(self.provision.as_ref(), &opened);
         if let Some(time) = opened.time.as_ref().filter(|time| !self.clock.believes(time, accept_time)) {
@@ -142,6 +150,40 @@ impl NodeCore {
             Some((id, why)) => older(format!("allocation {id} {why}")),
             None => Ok(()),
         }
+    }
+
+    /// What a bundle says that this journal cannot have led to (SPEC BND-10). Another one speaks for the node, or this one
+    /// has regressed.
+    fn contradiction(&self, opened: &OpenedBundle) -> Option<Problem> {
+        let provision = self.provision.as_ref()?;
+        if let Some(fork) = &self.fork {
+            let detail = format!(
+                "the vendor heard something else from this node, at report {} or before: it runs twice, or was restored",
+                fork.report_seq
+            );
+            let hint =
+                "see that no copy of this node runs, then attest it: `leasehold-node recover --reason TEXT`";
+            return Some(Problem::new(Code::NodeForked, detail, hint));
+        }
+        if self.recover.is_some() {
+            return None;
+        }
+        let acknowledged =
+            opened.allocations.iter().map(|row| row.acked_report_seq).max().unwrap_or_default();
+        let (generation, known) = (opened.bundle.generation, provision.generation);
+        let detail = if known < generation {
+            format!(
+                "the bundle is of generation {generation} of this node, which the journal, of {known}, never asked for"
+            )
+        } else if self.reports < acknowledged {
+            format!("the vendor acknowledges report {acknowledged}, the journal knows of {}", self.reports)
+        } else {
+            return None;
+        };
+        let hint =
+            "the journal is older than what was promised: RECOVER has begun, see `leasehold-node status`";
+        let problem = Problem::new(Code::Recovering, detail, hint);
+        Some(Problem { status: CONFLICT, ..problem })
     }
 
     /// Revocation is terminal: what is known stays in force as long as its grant would have lived (SPEC §7.2).

@@ -1,7 +1,7 @@
 //! What a core is asked.
 
 use leasehold_protocol::api::IdempotencyKey;
-use leasehold_protocol::artefact::Holder;
+use leasehold_protocol::artefact::{Holder, LeaseTicket, RecoverCause};
 use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::{LeaseId, PoolId};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::NamedIssuer;
 use crate::limits;
+use crate::machine::Machine;
 use crate::record::Way;
 
 /// Whom a reply goes to; chosen by the shell, meaningless to the core.
@@ -44,6 +45,11 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// The node acts by itself.
+    pub fn of_the_node() -> Self {
+        Self { actor: "leasehold-node".to_owned(), reason: None, idempotency_key: None }
+    }
+
     /// That there is a reason, for what must have one.
     pub fn check_reason(&self) -> Result<(), Problem> {
         if self.reason.as_deref().is_some_and(|reason| !reason.trim().is_empty()) {
@@ -92,6 +98,8 @@ pub enum Input {
         lease: LeaseId,
         /// How long its seat was not used, if the application knows.
         idle_ms: Option<i64>,
+        /// Its ticket, if its holder shows it.
+        shown: Option<Box<Shown>>,
     },
     /// A seat is given back.
     Release {
@@ -110,6 +118,8 @@ pub enum Input {
         cause: Cause,
         /// How it is to reach the issuer.
         way: Way,
+        /// The issuer asks for what the node stands on.
+        present: bool,
         /// For a first enrolment.
         join: Option<JoinSecret>,
         /// How far the journal reaches, by the shell's account.
@@ -170,8 +180,47 @@ pub enum Input {
         /// Which.
         issuer: NamedIssuer,
     },
+    /// The shell found that the journal is not all that was promised: before anything else is decided by it.
+    Regressed {
+        /// What shows it.
+        cause: RecoverCause,
+        /// Who acts and why.
+        by: Cause,
+        /// The newest generation that was ever in force here, if what tells it did not come back with the journal.
+        newest_generation: Option<u32>,
+    },
+    /// An operator says that the ledger may have regressed, that no copy of this node runs, and that it was given no new
+    /// generation since.
+    Recover {
+        /// Whom to answer: [`crate::Reply::Recovering`] or [`crate::Reply::Refused`].
+        to: ReplyTo,
+        /// Who acts and why; a reason is needed.
+        cause: Cause,
+        /// Only say what would be.
+        dry_run: bool,
+    },
+    /// The issuer refuses a request because it has heard something else from this node.
+    Contradicted {
+        /// Whom to answer: [`crate::Reply::Noted`].
+        to: ReplyTo,
+        /// The newest report that it knows.
+        report_seq: u64,
+    },
+    /// The machine that the process runs on: at each start, and when it may have changed.
+    MachineSeen(Machine),
     /// Nothing is asked, but time passed: roll-ups may be due.
     Tick,
+}
+
+/// A ticket that its holder shows, for a lease that its node does not know by its id alone.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Signed with this node's own key, as the shell has verified.
+    pub ticket: LeaseTicket,
+    /// Its holder says that it uses the seat: it is inside its own STOP.
+    pub held: bool,
+    /// The lease that the record of the ticket's serial granted, by the journal.
+    pub recorded: Option<LeaseId>,
 }
 
 /// What `init` lays down.

@@ -163,6 +163,15 @@ impl Ledger {
         counts.collect()
     }
 
+    /// What was told to nobody is counted again.
+    pub(crate) fn give_back_usage(&mut self, untold: Usage) {
+        for (index, count) in untold {
+            let pool = self.pool_mut(index);
+            let Count { peak_seats, granted, denied } = pool.count().and(count);
+            (pool.peak_seats, pool.granted, pool.denied) = (peak_seats, granted, denied);
+        }
+    }
+
     pub(crate) fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.leases.iter()
     }
@@ -179,6 +188,7 @@ impl Ledger {
         self.leases.by_key(key)
     }
 
+    /// The lease of that id, whosever it is.
     pub(crate) fn by_id(&self, id: LeaseId) -> Option<&Lease> {
         self.leases.by_id(id)
     }
@@ -244,6 +254,12 @@ impl Ledger {
         }
     }
 
+    /// The same without leases that are in doubt.
+    pub(crate) fn sure_use(&self, pool: PoolIndex, svc: SvcMs, doubts: impl Fn(&Lease) -> bool) -> u32 {
+        let doubtful = self.of_pool(pool).filter(|lease| !lease.has_run_out(svc) && doubts(lease));
+        doubtful.fold(self.in_use(pool, svc), |seats, lease| seats.saturating_sub(lease.count))
+    }
+
     /// Whether any lease is under the row.
     pub(crate) fn uses_row(&self, row: RowIndex) -> bool {
         self.under_row.contains_key(&row)
@@ -268,6 +284,16 @@ impl Ledger {
         pool.granted = pool.granted.saturating_add(1);
         self.leases.insert(lease);
         self.enter_row(row);
+    }
+
+    /// Slots that a lease moved away from are another one's: they are free when that is over.
+    pub(crate) fn claim_vacated(&mut self, pool: PoolIndex, slots: &SlotSet) {
+        self.vacated.retain(|_, (of, vacated)| {
+            if *of == pool {
+                vacated.remove_all(slots);
+            }
+            !vacated.is_empty()
+        });
     }
 
     /// Gives a lease other seats. Those that it leaves are named by its promise up to now.
@@ -298,7 +324,18 @@ impl Ledger {
         self.leave_row(row);
     }
 
+    /// Ends a lease and remembers that.
     pub(crate) fn end(&mut self, grant: Seq, cause: EndCause) -> Option<Lease> {
+        let (lease, principal) = self.remove(grant)?;
+        if let Some(principal) = principal {
+            let Lease { id, key, params_hash, .. } = lease;
+            self.ended.push(grant, Ended { lease: id, key, principal, params_hash, cause });
+        }
+        Some(lease)
+    }
+
+    /// Takes a lease out, and says whose it was.
+    pub(crate) fn remove(&mut self, grant: Seq) -> Option<(Lease, Option<Principal>)> {
         let lease = self.leases.remove(grant)?;
         let pool = self.pool_mut(lease.pool);
         pool.taken.remove_all(&lease.slots);
@@ -306,12 +343,9 @@ impl Ledger {
         pool.by_reclaim.remove(&(lease.reclaim_at(), grant));
         pool.leaving.remove(&(lease.holder, grant));
         self.leave_row(lease.row);
-        if let Some(&principal) = self.principals.get(lease.principal) {
-            let Lease { id, key, params_hash, .. } = lease;
-            self.ended.push(grant, Ended { lease: id, key, principal, params_hash, cause });
-        }
+        let principal = self.principals.get(lease.principal).copied();
         self.principals.release(lease.principal);
-        Some(lease)
+        Some((lease, principal))
     }
 
     fn intern(&mut self, principal: Principal) -> u32 {

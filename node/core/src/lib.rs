@@ -7,6 +7,7 @@
 //! `NodeCore::handle` is the only place where seats are given; `promise` says how long a row may promise, `seats`
 //! which slots, `clock` what time it may be.
 
+mod adoption;
 mod checkout;
 mod clock;
 mod contact;
@@ -16,6 +17,7 @@ mod effect;
 mod ended;
 mod ends;
 mod forced_release;
+mod fork;
 mod import;
 mod input;
 mod interner;
@@ -24,10 +26,13 @@ mod lease_table;
 mod ledger;
 pub mod limits;
 mod linger;
+mod machine;
 mod promise;
 mod provision;
+mod quarantine;
 mod receipt;
 mod record;
+mod recover;
 mod release;
 mod renewal;
 mod request;
@@ -48,9 +53,10 @@ pub use crate::core::{NodeCore, ReplayError};
 pub use contact::{Contact, NamedIssuer};
 pub use effect::{Effect, Effects, Event, Reply, SeatReply, TicketPlace};
 pub use ends::{Ends, PoolEnds};
-pub use input::{Cause, Checkout, Initialise, Input, Principal, ReplyTo};
+pub use input::{Cause, Checkout, Initialise, Input, Principal, ReplyTo, Shown};
 pub use leasehold_protocol::entropy::Entropy;
 pub use leasehold_protocol::seq::Seq;
+pub use machine::Machine;
 pub use record::{EndCause, LeaseGranted, Record, ReleaseCause, Way};
 pub use rules::Rules;
 pub use snapshot::{RestoreError, STATE_VERSION};

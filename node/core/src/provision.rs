@@ -98,14 +98,34 @@ impl Provision {
 
     /// Puts a verified bundle in force. Rows that did not change keep their number.
     pub(crate) fn take(&mut self, opened: &OpenedBundle, roots: &[Bytes], unbounded_ms: i64) {
+        if self.generation < opened.bundle.generation {
+            // What went back of rows of an earlier generation went back with them.
+            self.releases = Releases::new();
+        }
+        self.take_word(opened);
+        self.take_pools(opened);
+        self.take_rows(opened, roots, unbounded_ms);
+    }
+
+    /// Puts all of a bundle in force but its rows, which say nothing new.
+    pub(crate) fn take_word(&mut self, opened: &OpenedBundle) {
         self.revocations = self.revocations_after(&opened.head);
         self.generation = opened.bundle.generation;
         self.head = opened.head.clone();
         self.certificate = opened.certificate.clone();
         self.ratchet = opened.bundle.ratchet;
         self.last_bundle = LastBundle::of(&opened.bundle);
-        self.take_pools(opened);
-        self.take_rows(opened, roots, unbounded_ms);
+    }
+
+    /// All envelopes that the node stands on, ascending: its certificate, and every row with its pool and grant.
+    pub(crate) fn presented(&self) -> Vec<Bytes> {
+        let rows =
+            self.rows.values().flat_map(|row| [&row.chain.allocation, &row.chain.pool, &row.chain.grant]);
+        let certificate = Bytes(self.certificate.envelope().to_vec());
+        let mut all: Vec<Bytes> = rows.cloned().chain([certificate]).collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        all.dedup();
+        all
     }
 
     pub(crate) fn pool_index(&self, id: PoolId) -> Option<PoolIndex> {

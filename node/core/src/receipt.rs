@@ -48,7 +48,7 @@ impl NodeCore {
             bundle: provision.last_bundle.digest,
             ratchet: provision.ratchet,
             report_seq: serial,
-            released: provision.releases.told(),
+            released: self.told_releases(),
             journal,
             ext: Extensions::NONE,
         });

@@ -1,6 +1,6 @@
 //! What a node's journal holds. The wire form is frozen from the first release on: a change is a new variant at the end.
 
-use leasehold_protocol::artefact::{Holder, Receipt, Request};
+use leasehold_protocol::artefact::{Holder, Receipt, RecoverCause, Request};
 use leasehold_protocol::bytes::{Bytes, SpkiDigest};
 use leasehold_protocol::canonical::{self, CodecError};
 use leasehold_protocol::code::Code;
@@ -11,6 +11,7 @@ use leasehold_protocol::time::{SvcMs, UnixMs};
 use serde::{Deserialize, Serialize};
 
 use crate::input::{Cause, Principal};
+use crate::machine::Machine;
 use leasehold_protocol::seq::Seq;
 
 /// One fact of the journal.
@@ -139,6 +140,48 @@ pub enum Record {
         /// All its seats.
         slots: SlotSet,
     },
+    /// RECOVER began: what is before this may not be all that was promised.
+    RecoverEntered {
+        /// What shows it.
+        cause: RecoverCause,
+        /// Who acted and why.
+        by: Cause,
+        /// High bits of the epochs from here on.
+        incarnation: u32,
+        /// The newest generation that was ever in force here; none if nothing tells.
+        newest_generation: Option<u32>,
+        /// The longest life that a forgotten lease can have.
+        longest_ttl_ms: i64,
+    },
+    /// An operator attests that no copy of this node runs, and that no later generation than the journal's was in force.
+    RecoverAttested {
+        /// Who acted and why.
+        cause: Cause,
+    },
+    /// Somebody showed that a generation was in force here.
+    GenerationSeen {
+        /// Which.
+        generation: u32,
+    },
+    /// A lease goes on by the ticket that its holder showed.
+    TicketAdopted {
+        /// The lease from here on.
+        granted: LeaseGranted,
+        /// Grants of the leases that have its seats by the ledger, itself among them: they are over.
+        replaces: Vec<Seq>,
+    },
+    /// RECOVER is over.
+    RecoverEnded,
+    /// The issuer has heard something else from this node than the journal says.
+    Forked {
+        /// The newest report that the issuer knows.
+        report_seq: u64,
+    },
+    /// The process runs on this machine.
+    MachineSeen {
+        /// Which.
+        machine: Machine,
+    },
 }
 
 /// How a request reaches the issuer.
@@ -209,6 +252,8 @@ pub enum EndCause {
     Lingered,
     /// An operator had taken it back, and its promise is over.
     Forced,
+    /// A later ticket of its seat was shown in RECOVER.
+    Superseded,
 }
 
 impl Record {

@@ -126,8 +126,18 @@ impl NodeCore {
         }
     }
 
+    /// What the issuer is told to have back. In RECOVER that is nothing: what went back by a ledger that may have
+    /// regressed may be in use again.
+    pub(crate) fn told_releases(&self) -> Vec<Released> {
+        let provision = self.provision.as_ref().filter(|_| self.may_release());
+        provision.map(|provision| provision.releases.told()).unwrap_or_default()
+    }
+
     /// Gives back what the vendor wants of rows, as far as it is free.
     pub(crate) fn shrink_rows(&mut self, out: &mut Effects) {
+        if !self.may_release() {
+            return;
+        }
         if self.ledger.has_vacated(self.clock.svc()) {
             self.emit(Record::SlotsVacated, out);
         }
@@ -180,7 +190,8 @@ impl NodeCore {
         for lease in self.run_out(row.pool_index) {
             held.remove_all(&lease.slots);
         }
-        let free: SlotSet = held.gaps(&self.slots_of(provision, row)).collect();
+        let counted = self.quarantine.of(row.pool_index, self.clock.svc());
+        let free: SlotSet = held.gaps(&self.slots_of(provision, row).without(&counted)).collect();
         let slots = provision.releases.highest_told(row, &free, count);
         let ended = self.run_out(row.pool_index).filter(|lease| lease.slots.intersects(&slots));
         let ended = ended.map(|lease| lease.grant).collect();

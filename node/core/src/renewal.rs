@@ -5,24 +5,37 @@ use std::iter;
 use leasehold_protocol::api::Denial;
 use leasehold_protocol::artefact::{Seats as PoolSeats, TtlBounds};
 use leasehold_protocol::code::Code;
+use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::UnixMs;
 
+use crate::adoption::{superseded, ticket_needed};
 use crate::checkout::span;
-use crate::core::{NodeCore, unknown_lease};
+use crate::core::{NodeCore, refuse, unknown_lease};
 use crate::denial::denial;
 use crate::effect::Effects;
-use crate::input::{Principal, ReplyTo};
+use crate::input::{Principal, ReplyTo, Shown};
 use crate::lease::{Lease, Standing};
 use crate::limits;
 use crate::promise::NoPromise;
-use crate::provision::{PoolEntry, Provision, RowIndex};
+use crate::provision::{PoolEntry, PoolIndex, Provision, RowIndex};
 use crate::record::{EndCause, Record};
 use crate::seats::{self, Seats};
 use crate::taken::Taken;
+
+/// Who wants which lease to live on.
+#[derive(Clone, Copy)]
+pub(crate) struct RenewalWish<'a> {
+    pub(crate) principal: Principal,
+    pub(crate) lease: LeaseId,
+    /// How long its seat was not used, if the application knows.
+    pub(crate) idle_ms: Option<i64>,
+    /// Its ticket, if its holder shows it.
+    pub(crate) shown: Option<&'a Shown>,
+}
 
 /// How a lease goes on.
 struct Renewal {
@@ -38,14 +51,24 @@ impl NodeCore {
     pub(crate) fn renew(
         &mut self,
         to: ReplyTo,
-        principal: Principal,
-        id: LeaseId,
-        idle_ms: Option<i64>,
+        wish: &RenewalWish<'_>,
+        entropy: &mut Entropy,
         out: &mut Effects,
     ) {
+        let RenewalWish { principal, lease: id, idle_ms, shown } = *wish;
+        if shown.is_some_and(|shown| shown.ticket.lease != id) {
+            return refuse(to, other_ticket(id), out);
+        }
+        if shown.is_some_and(|shown| self.recover.is_none() && self.lacks(shown)) {
+            self.forgot_ticket(out);
+        }
         let lease = self.ledger.held_by(principal, id);
-        let Some(lease) = lease.filter(|lease| lease.standing() != Standing::Released) else {
-            return self.refuse_by_record(to, self.gone(principal, id), out);
+        let certain = |lease: &&Lease| lease.standing() != Standing::Released && !self.doubts(lease);
+        let Some(lease) = lease.filter(certain) else {
+            return match shown.filter(|_| self.recover.is_some()) {
+                Some(shown) => self.renew_by_ticket(to, principal, shown, entropy, out),
+                None => self.refuse_by_record(to, self.gone(principal, id, shown), out),
+            };
         };
         let (grant, pool) = (lease.grant, lease.pool);
         let Renewal { longer_ms, moved } = match self.renewal(lease, idle_ms) {
@@ -74,24 +97,32 @@ impl NodeCore {
 
     /// The current row that holds all of a lease's seats: the one it is under, if that is still current.
     pub(crate) fn row_for_renewal(&self, lease: &Lease) -> Option<RowIndex> {
+        self.row_holding(lease.pool, Some(lease.row), &lease.slots)
+    }
+
+    /// The current row of a pool that holds all these seats, `first` before all others.
+    pub(crate) fn row_holding(
+        &self,
+        pool: PoolIndex,
+        first: Option<RowIndex>,
+        slots: &SlotSet,
+    ) -> Option<RowIndex> {
         let provision = self.provision.as_ref()?;
-        let entry = provision.pools.get(&lease.pool)?;
+        let entry = provision.pools.get(&pool)?;
         // A pool that became limited, or unlimited, counts seats differently: its tickets would prove nothing.
         let unlimited = entry.pool.seats == PoolSeats::Unlimited;
         let holds = |row: &&RowIndex| {
-            lease.slots.is_empty() == unlimited
-                && provision
-                    .rows
-                    .get(row)
-                    .is_some_and(|r| self.slots_of(provision, r).contains_all(&lease.slots))
+            slots.is_empty() == unlimited
+                && provision.rows.get(row).is_some_and(|r| self.slots_of(provision, r).contains_all(slots))
         };
-        let own = entry.rows.iter().find(|&&row| row == lease.row).filter(holds);
+        let own = entry.rows.iter().find(|&&row| Some(row) == first).filter(holds);
         own.or_else(|| entry.rows.iter().find(holds)).copied()
     }
 
     /// Ends leases that ran out and cannot come back: nobody here waits for their seats, but memory does.
     pub(crate) fn end_what_is_over(&mut self, out: &mut Effects) {
-        let Some(provision) = &self.provision else { return };
+        // What seems to have run out may have been renewed since.
+        let Some(provision) = self.provision.as_ref().filter(|_| self.recover.is_none()) else { return };
         let (svc, best) = (self.clock.svc(), self.clock.best());
         let mut over = Vec::new();
         for (&index, entry) in &provision.pools {
@@ -173,7 +204,8 @@ impl NodeCore {
         let promises = self.promises(provision);
         let wish_ms = wish_ms(entry, lease);
         let rows = entry.rows.iter().filter_map(|&index| Some((index, provision.rows.get(&index)?)));
-        let rows = rows.filter(|(_, row)| promises.fresh(row, wish_ms).is_ok());
+        // What is free by a ledger that may have regressed is no seat to move to.
+        let rows = rows.filter(|(_, row)| self.serves(row) && promises.fresh(row, wish_ms).is_ok());
         let rows: Vec<(RowIndex, SlotSet)> =
             rows.map(|(index, row)| (index, self.kept_slots(provision, row))).collect();
         let (none, pool) = (Taken::default(), self.ledger.pool(lease.pool));
@@ -185,27 +217,45 @@ impl NodeCore {
         Some(seats)
     }
 
-    fn gone(&self, principal: Principal, id: LeaseId) -> Problem {
+    /// A lease that is not known may be one that a regressed journal has forgotten: its ticket tells.
+    fn gone(&self, principal: Principal, id: LeaseId, shown: Option<&Shown>) -> Problem {
+        let nothing = || if shown.is_some() { unknown_lease(id) } else { ticket_needed(id) };
+        self.ended_before(principal, id).unwrap_or_else(nothing)
+    }
+
+    /// What became of a lease that has ended, as far as that is remembered. One whose seat waits for its holder has.
+    pub(crate) fn ended_before(&self, principal: Principal, id: LeaseId) -> Option<Problem> {
+        let lingers = self.ledger.held_by(principal, id).map(|lease| lease.standing() == Standing::Released);
         let ended = self.ledger.ended().by_id(id).filter(|ended| ended.principal == principal);
-        match ended.map(|ended| ended.cause) {
-            None if self.ledger.held_by(principal, id).is_none() => unknown_lease(id),
-            None | Some(EndCause::Released | EndCause::Lingered) => {
+        let cause = match lingers {
+            Some(true) => EndCause::Released,
+            Some(false) => return None,
+            None => ended?.cause,
+        };
+        Some(match cause {
+            EndCause::Released | EndCause::Lingered => {
                 Problem::new(Code::LeaseEnded, format!("lease {id} was released"), "check out a new seat")
             }
-            Some(EndCause::Withdrawn) => {
+            EndCause::Superseded => superseded(id),
+            EndCause::Withdrawn => {
                 let detail = format!("lease {id} had run out and the vendor took its seat back");
                 Problem::new(Code::LeaseLost, detail, "check out a new seat")
             }
-            Some(EndCause::Forced) => {
+            EndCause::Forced => {
                 let detail = format!("an operator of this node took lease {id} back");
                 Problem::new(Code::LeaseLost, detail, "check out a new seat")
             }
-            Some(EndCause::Evicted) => {
+            EndCause::Evicted => {
                 let detail = format!("lease {id} had run out and its seat was given to somebody else");
                 Problem::new(Code::LeaseLost, detail, "check out a new seat, and renew in time")
             }
-        }
+        })
     }
+}
+
+fn other_ticket(id: LeaseId) -> Problem {
+    let detail = format!("the ticket that was shown is not that of lease {id}");
+    Problem::new(Code::InvalidRequest, detail, "show the newest ticket of the lease")
 }
 
 fn wish_ms(entry: &PoolEntry, lease: &Lease) -> i64 {

@@ -19,6 +19,7 @@ use crate::core::{NodeCore, refuse, reply};
 use crate::effect::{Effects, Reply};
 use crate::input::{Cause, ReplyTo};
 use crate::limits;
+use crate::provision::Provision;
 use crate::record::{Record, Way};
 use crate::usage::{self, Usage};
 use leasehold_protocol::entropy::Entropy;
@@ -27,6 +28,8 @@ use leasehold_protocol::entropy::Entropy;
 pub(crate) struct RequestWish {
     pub(crate) cause: Cause,
     pub(crate) way: Way,
+    /// The issuer wants to see what the node stands on.
+    pub(crate) present: bool,
     pub(crate) join: Option<JoinSecret>,
     pub(crate) journal: JournalTail,
 }
@@ -53,7 +56,7 @@ impl NodeCore {
         entropy: &mut Entropy,
         out: &mut Effects,
     ) {
-        let RequestWish { cause, way, join, journal } = wish;
+        let RequestWish { cause, way, present, join, journal } = wish;
         if let Err(problem) = cause.check() {
             return refuse(to, problem, out);
         }
@@ -66,6 +69,8 @@ impl NodeCore {
             return reply(to, made.seq, Reply::Request(Box::new(made.request.clone())), out);
         }
         let provision = self.provision.as_ref();
+        let recovery = self.recovery().filter(|_| provision.is_some());
+        let presents = present || way == Way::Courier || recovery.is_some();
         let serial = self.reports.saturating_add(1);
         let request = Request {
             issue: Issue {
@@ -88,12 +93,12 @@ impl NodeCore {
             },
             ratchet: provision.map_or(Ratchet { counter: 0, tip: Digest([0; 32]) }, |p| p.ratchet),
             report_seq: serial,
-            released: provision.map(|p| p.releases.told()).unwrap_or_default(),
+            released: self.told_releases(),
             usage: self.untold_usage(),
             journal,
             wants: Wants::ALL,
-            recovery: None,
-            presented: None,
+            recovery,
+            presented: provision.filter(|_| presents).map(Provision::presented),
             ext: Extensions::NONE,
         };
         let request = Box::new(request);

@@ -27,6 +27,20 @@ pub struct Rules {
     pub(crate) only_free_seats_go_back: bool,
     /// Nothing is granted while more is in use than the node may keep.
     pub(crate) overdrawn_pools_wait: bool,
+    /// RECOVER ends only when the longest promise that may have been forgotten is over.
+    pub(crate) recover_waits: bool,
+    /// Only what its holder says to hold is adopted.
+    pub(crate) adopts_held_only: bool,
+    /// Of two tickets for one seat the later one counts.
+    pub(crate) later_epochs_win: bool,
+    /// RECOVER begins an incarnation, so that no epoch of a forgotten lease comes again.
+    pub(crate) recover_begins_incarnation: bool,
+    /// Nothing goes back to the vendor in RECOVER.
+    pub(crate) recover_releases_nothing: bool,
+    /// The wait alone ends RECOVER for `fixed` rows only.
+    pub(crate) time_alone_for_fixed_rows: bool,
+    /// And only if no later generation was ever in force here.
+    pub(crate) time_alone_in_last_generation: bool,
 }
 
 impl Rules {
@@ -42,6 +56,13 @@ impl Rules {
         vacated_slots_wait: true,
         only_free_seats_go_back: true,
         overdrawn_pools_wait: true,
+        recover_waits: true,
+        adopts_held_only: true,
+        later_epochs_win: true,
+        recover_begins_incarnation: true,
+        recover_releases_nothing: true,
+        time_alone_for_fixed_rows: true,
+        time_alone_in_last_generation: true,
     };
 }
 
@@ -121,6 +142,55 @@ impl Rules {
     #[must_use]
     pub const fn without_room(mut self) -> Self {
         self.overdrawn_pools_wait = false;
+        self
+    }
+
+    /// Ends RECOVER as soon as it is answered, although what was forgotten may still run.
+    #[must_use]
+    pub const fn without_recover_wait(mut self) -> Self {
+        self.recover_waits = false;
+        self
+    }
+
+    /// Adopts tickets of whoever shows them.
+    #[must_use]
+    pub const fn without_held(mut self) -> Self {
+        self.adopts_held_only = false;
+        self
+    }
+
+    /// Adopts a ticket although a later one of its seat was shown.
+    #[must_use]
+    pub const fn without_later_epochs(mut self) -> Self {
+        self.later_epochs_win = false;
+        self
+    }
+
+    /// Goes on in RECOVER with the epochs of before.
+    #[must_use]
+    pub const fn without_incarnations(mut self) -> Self {
+        self.recover_begins_incarnation = false;
+        self
+    }
+
+    /// Gives back in RECOVER what is free by a ledger that has regressed.
+    #[must_use]
+    pub const fn with_releases_in_recover(mut self) -> Self {
+        self.recover_releases_nothing = false;
+        self
+    }
+
+    /// Serves movable rows of before by the wait alone.
+    #[must_use]
+    pub const fn with_time_alone_for_all_rows(mut self) -> Self {
+        self.time_alone_for_fixed_rows = false;
+        self
+    }
+
+    /// Serves fixed rows by the wait alone, although a later generation was in force.
+    #[must_use]
+    pub const fn with_time_alone_in_any_generation(mut self) -> Self {
+        self.time_alone_in_last_generation = false;
         self
     }
 }

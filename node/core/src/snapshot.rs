@@ -27,13 +27,17 @@ use crate::contact::NamedIssuer;
 use crate::core::{Identity, NodeCore};
 use crate::denial::RecentDenials;
 use crate::forced_release::Forced;
+use crate::fork::Fork;
 use crate::interner::Interner;
 use crate::lease::Lease;
 use crate::lease_table::LeaseTable;
 use crate::ledger::{Ledger, PoolLedger, Vacated};
 use crate::limits;
+use crate::machine::Machine;
 use crate::provision::PoolIndex;
+use crate::quarantine::Quarantine;
 use crate::receipt::MadeReceipt;
+use crate::recover::Recover;
 use crate::request::OpenRequest;
 use crate::saved_provision::SavedProvision;
 use crate::surrender::Surrendered;
@@ -115,6 +119,8 @@ impl NodeCore {
         core.surrenders = head.surrenders.into_owned();
         core.receipts = head.receipts.into_owned();
         core.forced = head.forced.into_owned();
+        (core.recover, core.fork, core.machine) = (head.recover.into_owned(), head.fork, head.machine);
+        core.quarantine = head.quarantine.into_owned();
         core.recent_denials = head.recent_denials.into_owned();
         Ok(core)
     }
@@ -132,6 +138,10 @@ impl NodeCore {
             surrenders: Cow::Borrowed(&self.surrenders),
             receipts: Cow::Borrowed(&self.receipts),
             forced: Cow::Borrowed(&self.forced),
+            recover: Cow::Borrowed(&self.recover),
+            fork: self.fork,
+            quarantine: Cow::Borrowed(&self.quarantine),
+            machine: self.machine,
             recent_denials: Cow::Borrowed(&self.recent_denials),
             pools: Cow::Borrowed(self.ledger.pools()),
             vacated: Cow::Borrowed(self.ledger.vacated()),
@@ -157,6 +167,10 @@ struct Head<'a> {
     surrenders: Cow<'a, VecDeque<Surrendered>>,
     receipts: Cow<'a, VecDeque<MadeReceipt>>,
     forced: Cow<'a, VecDeque<Forced>>,
+    recover: Cow<'a, Option<Recover>>,
+    fork: Option<Fork>,
+    quarantine: Cow<'a, Quarantine>,
+    machine: Option<Machine>,
     recent_denials: Cow<'a, RecentDenials>,
     pools: Cow<'a, BTreeMap<PoolIndex, PoolLedger>>,
     vacated: Cow<'a, Vacated>,

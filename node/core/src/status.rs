@@ -113,8 +113,10 @@ impl NodeCore {
         let trust = match provision.revoked_since(entry, clock.best()) {
             Some(since) => Trust::revoked(since, self.drained_at(index, clock)),
             None if rows.is_empty() => Trust::withdrawn(self.drained_at(index, clock)),
+            None if !rows.iter().all(|row| self.serves_at(row, clock)) => self.node_trust(clock),
             None => Trust::of_pool(provision, entry, &rows, clock.best()),
         };
+        let quarantined = self.quarantined(provision, index, entry, clock);
         let denied = self.recent_denials.of_pool(index, clock.svc());
         let (in_use, standings) = (self.ledger.in_use(index, clock.svc()), self.standings(index, clock));
         let kept = if limited { self.kept_seats(provision, entry) } else { u32::MAX };
@@ -126,7 +128,11 @@ impl NodeCore {
             seats: seats(
                 rows.iter().fold(0_u32, |sum, row| sum.saturating_add(self.slots_of(provision, row).len())),
             ),
-            in_use,
+            in_use: self
+                .ledger
+                .sure_use(index, clock.svc(), |lease| self.doubts(lease))
+                .saturating_add(quarantined),
+            quarantined,
             borrowed: 0,
             lingering: standings.released,
             draining: standings.forced.saturating_add(standings.held.saturating_sub(renewed)),
@@ -188,6 +194,7 @@ impl NodeCore {
             newest || revoked || !self.goes_on(provision, entry, lease)
         };
         let (state, end) = match (lease.standing(), lease.has_run_out(clock.svc())) {
+            _ if self.doubts(lease) => (LeaseState::Quarantine, lease.deadline()),
             (Standing::Released, true) => return None,
             (Standing::Released, false) => (LeaseState::Linger, lease.reclaim_at()),
             (Standing::Held | Standing::Forced, true) => (LeaseState::Evictable, lease.deadline()),
@@ -216,7 +223,28 @@ impl NodeCore {
         else {
             return Trust::unprovisioned(self.provision.is_some());
         };
-        Trust::of_head(&provision.head, clock.best())
+        let current = provision.rows.values().filter(|row| row.current);
+        match (self.recover_at(clock), &self.fork) {
+            (Some(recover), _) if !current.clone().all(|row| self.serves_at(row, clock)) => {
+                let cause = self.recover_in_words(recover, clock);
+                Trust::recovering(cause, self.wait_ends_by(clock))
+            }
+            (_, Some(fork)) => Trust::forked(fork),
+            (_, None) => Trust::of_head(&provision.head, clock.best()),
+        }
+    }
+
+    /// Seats that are counted although no lease is known to hold them.
+    fn quarantined(&self, provision: &Provision, index: PoolIndex, entry: &PoolEntry, clock: &Clock) -> u32 {
+        let rows = entry.rows.iter().filter_map(|row| provision.rows.get(row));
+        let mut slots = SlotSet::EMPTY;
+        for row in rows.filter(|row| !self.serves_at(row, clock)) {
+            slots.insert_all(&self.slots_of(provision, row));
+        }
+        slots.insert_all(&self.quarantine.of(index, clock.svc()));
+        let held = self.ledger.of_pool(index).filter(|lease| !self.doubts(lease));
+        held.for_each(|lease| slots.remove_all(&lease.slots));
+        slots.len()
     }
 }
 

@@ -46,6 +46,9 @@ impl NodeCore {
                 Err(problem) => self.refuse_by_record(to, problem, out),
             };
         }
+        if !self.may_release() {
+            return refuse(to, recovering(), out);
+        }
         let rows = match self.rows_to_surrender(pool, count) {
             Ok(rows) => rows,
             Err(problem) => return self.refuse_by_record(to, problem, out),
@@ -128,6 +131,12 @@ pub(crate) const CONFLICT: u16 = 409;
 fn surrendered(pool: PoolId, slots: &SlotSet) -> Reply {
     let answer = SurrenderAnswer { pool_id: pool, seats: slots.len(), slots: slots.ranges().to_vec() };
     Reply::Surrendered(Box::new(answer))
+}
+
+fn recovering() -> Problem {
+    let detail = "this node recovers its ledger: what seems to be free may be in use";
+    let problem = Problem::new(Code::Recovering, detail, "see `status`, and give back when that is over");
+    Problem { status: CONFLICT, ..problem }
 }
 
 fn other_surrender() -> Problem {

@@ -54,6 +54,14 @@ impl Taken {
         }
     }
 
+    /// Whether any of these slots is in the set.
+    pub(crate) fn intersects(&self, slots: &SlotSet) -> bool {
+        let overlaps = |range: &SlotRange| {
+            self.last_before(range.end().saturating_sub(1)).is_some_and(|(_, end)| range.first < end)
+        };
+        slots.ranges().iter().any(overlaps)
+    }
+
     /// The slots of `all` that are not in this set, ascending. What comes first is found first: nobody pays for the rest.
     pub(crate) fn gaps<'a>(&'a self, all: &'a SlotSet) -> impl Iterator<Item = SlotRange> + Clone + 'a {
         all.ranges().iter().flat_map(|&range| self.gaps_in(range))

@@ -4,6 +4,7 @@ use leasehold_protocol::api::TrustState;
 use leasehold_protocol::artefact::Head;
 use leasehold_protocol::time::UnixMs;
 
+use crate::fork::Fork;
 use crate::promise::offline_end;
 use crate::provision::{PoolEntry, Provision, Row};
 use crate::revocation::scheduled_at;
@@ -35,6 +36,20 @@ impl Trust {
             return Self { state: TrustState::Stale, cause, next: None };
         }
         Self { state: TrustState::Fresh, cause: "all is current".to_owned(), next: Some(stale_at) }
+    }
+
+    /// The ledger may have regressed; `next` is when what it may have forgotten is over.
+    pub(crate) const fn recovering(cause: String, next: Option<UnixMs>) -> Self {
+        Self { state: TrustState::Recover, cause, next }
+    }
+
+    /// The issuer has heard something else from this node.
+    pub(crate) fn forked(fork: &Fork) -> Self {
+        let Fork { since, report_seq } = fork;
+        let cause = format!(
+            "since {since} the vendor knows a report {report_seq} of this node that says something else than this journal: a copy of it runs, or it was restored; seats are served to the end of their allocations, which are not extended; see that no copy runs, then `leasehold-node recover --reason TEXT`"
+        );
+        Self { state: TrustState::Forked, cause, next: None }
     }
 
     /// The grant is revoked; `drained` is when the last promise under it ends.

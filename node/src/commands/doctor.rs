@@ -175,6 +175,15 @@ fn trust(dir: &DataDir, status: &StatusAnswer) -> Finding {
     match status.trust_state {
         TrustState::Fresh => revoked(status).unwrap_or_else(|| Finding::ok("trust", cause)),
         TrustState::Stale | TrustState::Grace => Finding::warning("trust", cause, hint),
+        TrustState::Recover | TrustState::Forked => {
+            let hint = format!(
+                "when no copy of this node runs: `{}`; leave it where it is",
+                next_command(dir, "recover --reason TEXT")
+            );
+            let code =
+                if status.trust_state == TrustState::Forked { Code::NodeForked } else { Code::Recovering };
+            Finding::failure("trust", &Failure::new(code, cause, hint))
+        }
         TrustState::Expired => Finding::failure("trust", &Failure::new(Code::Expired, cause, hint)),
         _ => {
             let hint = status::to_be_provisioned(dir, status).unwrap_or_else(|| {

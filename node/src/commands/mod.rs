@@ -1,5 +1,6 @@
 //! One file per verb, and the two ways to the state: through the running daemon, or in its directory.
 
+mod backup;
 mod doctor;
 mod enroll;
 mod healthcheck;
@@ -12,7 +13,9 @@ mod lease;
 mod leases;
 mod pools;
 mod receipt;
+mod recover;
 mod request;
+mod restore;
 mod run;
 mod status;
 mod surrender;
@@ -29,12 +32,11 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::problem::Problem;
 use tokio::sync::oneshot;
 
-use crate::causes::with_causes;
 use crate::cli::{Cli, JournalVerb, LeaseVerb, Verb};
 use crate::command::{Command, Outcome};
 use crate::commit::{Commit, Fatal};
 use crate::data_dir::DataDir;
-use crate::store::Store;
+use crate::store::{Store, fatal_failure};
 
 /// The whole program, from its arguments to its exit.
 pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
@@ -64,6 +66,9 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
         Verb::Import(args) => import::run(&dir, &args, output),
         Verb::Receipt(args) => receipt::run(&dir, &args, output),
         Verb::Surrender(args) => surrender::run(&dir, &args, output),
+        Verb::Recover(args) => recover::run(&dir, &args, output),
+        Verb::Backup(args) => backup::run(&dir, &args, output),
+        Verb::Restore(args) => restore::run(&dir, &args, output),
         Verb::Run(args) => run::run(dir, &args, &place, &config, global),
         Verb::Status => status::run(&dir, output),
         Verb::Pools => pools::run(&dir, output),
@@ -105,12 +110,6 @@ fn write_artefact(line: &str, out: &Path) -> Result<(), Failure> {
     let text =
         text.ok_or_else(|| Failure::new(Code::Internal, "what was made is no artefact", "report this"))?;
     files::write(out, text.as_bytes(), Access::Everyone, Existing::Replace)
-}
-
-/// A commit's end as programs tell it, with all its causes.
-fn fatal_failure(fatal: &Fatal) -> Failure {
-    let hint = "check the disk and its free space, then look with `leasehold-node status`";
-    Failure::new(fatal.code(), with_causes(fatal), hint)
 }
 
 fn unanswered() -> Problem {

@@ -74,6 +74,8 @@ pub(super) const fn trust_word(state: TrustState) -> &'static str {
     match state {
         TrustState::Unprovisioned => "UNPROVISIONED",
         TrustState::Revoked => "REVOKED",
+        TrustState::Recover => "RECOVER",
+        TrustState::Forked => "FORKED",
         TrustState::Expired => "EXPIRED",
         TrustState::Grace => "GRACE",
         TrustState::Stale => "STALE",

@@ -48,7 +48,7 @@ pub(super) fn make(dir: &DataDir, join: Option<JoinCode>, cause: &Cause) -> Resu
     }
     let mut store = Store::open(dir)?;
     let join = join.map(|code| code.secret);
-    match carry_out(&mut store, Command::MakeRequest { cause, way: Way::Courier, join })?? {
+    match carry_out(&mut store, Command::MakeRequest { cause, way: Way::Courier, present: true, join })?? {
         Answer::Request(answer) => Ok(*answer),
         _ => Err(unanswered().into()),
     }

@@ -4,7 +4,7 @@ use leasehold_cli::{Failure, Output, People};
 use leasehold_protocol::api::{IssuerContact, StatusAnswer, TrustState};
 use leasehold_protocol::code::Code;
 
-use super::{next_command, pools};
+use super::{next_command, pools, recover};
 use crate::admin::Admin;
 use crate::data_dir::DataDir;
 use crate::store;
@@ -12,11 +12,23 @@ use crate::store;
 pub(super) fn run(dir: &DataDir, output: Output) -> Result<(), Failure> {
     let status = read(dir)?;
     let people = for_people(&status);
-    let people = match to_be_provisioned(dir, &status) {
+    let people = match to_be_done(dir, &status) {
         Some(next) => people.next(next),
         None => people,
     };
     output.answer(&status, &people)
+}
+
+/// What this side has to do for the node to give seats.
+fn to_be_done(dir: &DataDir, status: &StatusAnswer) -> Option<String> {
+    let recover = || {
+        let command = next_command(dir, "recover --reason TEXT");
+        format!("when no copy of this node runs: {command}; then {}", recover::next(dir))
+    };
+    match status.trust_state {
+        TrustState::Recover | TrustState::Forked => Some(recover()),
+        _ => to_be_provisioned(dir, status),
+    }
 }
 
 /// What leads to the first allocation, if it is for this side to do.

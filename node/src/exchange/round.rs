@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use leasehold_clock::Stopwatch;
 use leasehold_node_core::{Cause, Way};
 use leasehold_protocol::api::IdempotencyKey;
@@ -10,6 +11,7 @@ use leasehold_protocol::artefact::{Head, Kind};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::envelope::{VerifyError, verify};
 use leasehold_protocol::problem::Problem;
+use serde_json::Value;
 
 use super::issuer::{ContactError, Issuer, Polled};
 use super::{Contact, jitter};
@@ -112,8 +114,38 @@ impl Rounds {
         // Nothing is written down for an issuer that is not there.
         issuer.reach().await?;
         self.exchanged = Some(Stopwatch::start());
-        let cause_of_request = Cause { idempotency_key: Some(self.request_key()?), ..cause() };
-        let request = Command::MakeRequest { cause: cause_of_request, way: Way::Network, join: None };
+        let mut answer = self.sync(issuer, false).await?;
+        if refused_with(&answer, Code::ArtefactsNeeded).is_some() {
+            // The same request would be refused again.
+            self.unanswered = None;
+            answer = self.sync(issuer, true).await?;
+        }
+        if let Some(problem) = refused_with(&answer, Code::NodeForked) {
+            let report_seq = problem.extra.get("report_seq").and_then(Value::as_u64).unwrap_or_default();
+            self.ask(Command::Contradicted { report_seq }).await?;
+        }
+        let envelope = answer?.to_vec();
+        let import =
+            Command::Import { cause: Cause::of_the_node(), envelope, dry_run: false, accept_time: false };
+        self.ask(import).await?;
+        self.answered = Some(Stopwatch::start());
+        let Answer::Receipt(receipt) = self.ask(Command::MakeReceipt { cause: Cause::of_the_node() }).await?
+        else {
+            return Err(RoundError::Node(Box::new(no_answer())));
+        };
+        let receipt =
+            unarmour(receipt.receipt.as_bytes()).map_err(|_| RoundError::Node(Box::new(no_answer())))?;
+        Ok(issuer.receipt(receipt).await?)
+    }
+
+    /// A request, which shows what the node stands on if the issuer wants to `see` it, and what comes back.
+    async fn sync(
+        &mut self,
+        issuer: &mut Issuer,
+        see: bool,
+    ) -> Result<Result<Bytes, ContactError>, RoundError> {
+        let cause = Cause { idempotency_key: Some(self.request_key()?), ..Cause::of_the_node() };
+        let request = Command::MakeRequest { cause, way: Way::Network, present: see, join: None };
         let made = self.ask(request).await?;
         let Answer::Request(request) = made else { return Err(RoundError::Node(Box::new(no_answer()))) };
         let request =
@@ -122,16 +154,7 @@ impl Rounds {
         if answer.as_ref().err().is_none_or(ContactError::is_answer) {
             self.unanswered = None;
         }
-        let envelope = answer?.to_vec();
-        let import = Command::Import { cause: cause(), envelope, dry_run: false, accept_time: false };
-        self.ask(import).await?;
-        self.answered = Some(Stopwatch::start());
-        let Answer::Receipt(receipt) = self.ask(Command::MakeReceipt { cause: cause() }).await? else {
-            return Err(RoundError::Node(Box::new(no_answer())));
-        };
-        let receipt =
-            unarmour(receipt.receipt.as_bytes()).map_err(|_| RoundError::Node(Box::new(no_answer())))?;
-        Ok(issuer.receipt(receipt).await?)
+        Ok(answer)
     }
 
     /// Under which the request is made, once for as many tries as it takes.
@@ -152,9 +175,12 @@ impl Rounds {
     }
 }
 
-/// The node acts by itself.
-fn cause() -> Cause {
-    Cause { actor: "leasehold-node".to_owned(), reason: None, idempotency_key: None }
+/// The refusal of that code, if the issuer answered with it.
+fn refused_with<T>(answer: &Result<T, ContactError>, code: Code) -> Option<&Problem> {
+    match answer {
+        Err(ContactError::Refused(problem)) if problem.code == code => Some(problem),
+        _ => None,
+    }
 }
 
 fn no_answer() -> Problem {

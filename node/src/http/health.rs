@@ -14,6 +14,7 @@ use super::routes::Node;
 use crate::commit::disk_full;
 use crate::daemon::Phase;
 use crate::metrics::Observed;
+use crate::writer::Durable;
 
 /// `GET /livez`: the process answers.
 pub(super) async fn livez() -> Json<Value> {
@@ -38,11 +39,16 @@ async fn checks(node: &Node) -> Vec<Check> {
         Phase::Draining => Err(draining()),
     };
     let mut checks = vec![Check::new("serving", serving)];
-    match node.writer.look(|durable| (durable.core.is_provisioned(), durable.can_grow)).await {
+    let look = |durable: &Durable<'_>| {
+        let recovering = durable.core.not_serving(durable.now);
+        (durable.core.is_provisioned(), recovering, durable.can_grow)
+    };
+    match node.writer.look(look).await {
         Err(problem) => checks.push(Check::new("writer", Err(problem))),
-        Ok((provisioned, can_grow)) => checks.extend([
+        Ok((provisioned, recovering, can_grow)) => checks.extend([
             Check::new("writer", Ok(())),
             Check::new("provisioned", provisioned.then_some(()).ok_or_else(unprovisioned)),
+            Check::new("recovered", recovering.map_or(Ok(()), Err)),
             Check::new("journal", can_grow.then_some(()).ok_or_else(disk_full)),
         ]),
     }

@@ -7,6 +7,6 @@ mod routes;
 
 pub(crate) use self::access::{Access, Anonymous, Door, Guarded};
 pub(crate) use self::routes::{
-    ForceRelease, ImportQuery, MakeReceipt, MakeRequest, NameIssuer, Shared, Surrender, admin_routes,
-    data_routes,
+    ForceRelease, ImportQuery, MakeReceipt, MakeRequest, NameIssuer, Recover, Shared, Surrender,
+    admin_routes, data_routes,
 };

@@ -9,7 +9,7 @@ use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use leasehold_net::Refusal;
 use leasehold_net::body::{BodyRoom, BundleBody, JsonBody};
-use leasehold_node_core::{Cause, Checkout, NamedIssuer, Way};
+use leasehold_node_core::{Cause, Checkout, NamedIssuer, Shown, Way};
 use leasehold_protocol::api::{
     ChainAnswer, CheckoutRequest, IdempotencyKey, IdentityAnswer, LeasesAnswer, PoolsAnswer, RenewRequest,
     StatusAnswer,
@@ -35,6 +35,7 @@ use crate::data_dir::DataDir;
 use crate::exchange::Reach;
 use crate::journal_check::{self, JournalVerified};
 use crate::received;
+use crate::shown;
 use crate::writer::Writer;
 
 /// What all handlers share. Each request takes a copy of it, which costs nothing.
@@ -82,6 +83,7 @@ pub(crate) fn admin_routes(shared: Shared) -> Guarded {
         .route("/v1/issuer", post(name_issuer))
         .route("/v1/receipts", post(make_receipt))
         .route("/v1/surrenders", post(surrender))
+        .route("/v1/recover", post(recover))
         .route("/v1/journal", get(verify_journal))
         .route("/v1/api-keys/reload", post(reload_api_keys));
     guarded(routes, shared)
@@ -131,9 +133,22 @@ async fn renew(
     State(node): State<Node>,
     Extension(caller): Extension<Caller>,
     id: Result<Path<String>, PathRejection>,
-    JsonBody(RenewRequest { idle_ms }): JsonBody<RenewRequest>,
+    JsonBody(RenewRequest { idle_ms, ticket, held }): JsonBody<RenewRequest>,
 ) -> Result<Answer, Refusal> {
-    ask(&node, Command::Renew { principal: caller.principal(), lease: lease_id(id)?, idle_ms }).await
+    let lease = lease_id(id)?;
+    let shown = match ticket {
+        Some(ticket) => Some(verify_ticket(&node, &ticket, held).await?),
+        None => None,
+    };
+    ask(&node, Command::Renew { principal: caller.principal(), lease, idle_ms, shown }).await
+}
+
+/// Away from the writer: a signature takes longer than a decision.
+async fn verify_ticket(node: &Node, ticket: &str, held: bool) -> Result<Box<Shown>, Problem> {
+    let own = node.writer.look(|durable| shown::own_key(durable.core)).await?;
+    let own =
+        own.ok_or_else(|| Problem::new(Code::NodeUnprovisioned, "this node has no key yet", "see `init`"))?;
+    shown::ticket(ticket, held, &own)
 }
 
 async fn release(
@@ -234,7 +249,11 @@ async fn make_request(
         .transpose()
         .map_err(|error| Refusal::new(Code::InvalidRequest, error.to_string(), "copy the whole join code"))?;
     let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
-    ask(&node, Command::MakeRequest { cause, way: Way::Courier, join: join.map(|code| code.secret) }).await
+    ask(
+        &node,
+        Command::MakeRequest { cause, way: Way::Courier, present: true, join: join.map(|code| code.secret) },
+    )
+    .await
 }
 
 /// `POST /v1/issuer`: whom the node talks to by itself.
@@ -349,6 +368,30 @@ async fn force_release(
     };
     let cause = Cause { idempotency_key: key, ..caller.cause(actor, reason).await };
     ask(&node, Command::ForceRelease { cause, lease, dry_run }).await
+}
+
+/// `POST /v1/recover`: the ledger may have regressed, and no copy of the node runs.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Recover {
+    /// Only say what would be.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    /// Who acts; the user at the other end of the socket if it is not said.
+    #[serde(default)]
+    pub(crate) actor: Option<String>,
+    /// Why; it must be said.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+}
+
+async fn recover(
+    State(node): State<Node>,
+    Administrator(caller): Administrator,
+    JsonBody(Recover { dry_run, actor, reason }): JsonBody<Recover>,
+) -> Result<Answer, Refusal> {
+    let cause = caller.cause(actor, reason).await;
+    ask(&node, Command::Recover { cause, dry_run }).await
 }
 
 async fn verify_journal(State(node): State<Node>, _: Administrator) -> Answered<JournalVerified> {

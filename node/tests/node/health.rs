@@ -14,7 +14,10 @@ fn every_check_is_named_with_its_reason() {
     assert_eq!(unready.status, 503);
     let lines: Vec<&str> = unready.body.lines().collect();
     let reason = "[-] provisioned: NODE_UNPROVISIONED: the node has no bundle yet; import a bundle: `leasehold-node import FILE`";
-    assert_eq!(lines, ["[+] serving: ok", "[+] writer: ok", reason, "[+] journal: ok", "not ready"]);
+    assert_eq!(
+        lines,
+        ["[+] serving: ok", "[+] writer: ok", reason, "[+] recovered: ok", "[+] journal: ok", "not ready"]
+    );
 }
 
 #[test]
@@ -22,7 +25,8 @@ fn a_node_with_a_bundle_is_ready() {
     let rig = Rig::provisioned(1);
     let daemon = rig.run(&[]);
     let ready = daemon.ask(&get("/readyz?verbose"));
-    let all = "[+] serving: ok\n[+] writer: ok\n[+] provisioned: ok\n[+] journal: ok\nready\n";
+    let all =
+        "[+] serving: ok\n[+] writer: ok\n[+] provisioned: ok\n[+] recovered: ok\n[+] journal: ok\nready\n";
     assert_eq!((ready.status, ready.body.as_str()), (200, all));
     let brief = daemon.ask(&get("/readyz"));
     assert_eq!((brief.status, brief.body.as_str()), (200, "{\"ready\":true}"));

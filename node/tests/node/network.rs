@@ -91,8 +91,8 @@ fn a_seat_is_taken_over_tls_by_somebody_on_this_machine() {
     // A caller who has proved a key is somebody else, and so is a user at the socket.
     let renew = format!("/v1/leases/{id}/renew");
     let (status, refused) = Caller::of(&daemon, Some(&tls_key())).ask(Method::POST, &renew, "{}");
-    assert_eq!((status, refused["code"].as_str()), (404, Some("LEASE_UNKNOWN")));
-    assert_eq!(ask(&daemon.socket, post(&renew, "{}").as_bytes()).code(), "LEASE_UNKNOWN");
+    assert_eq!((status, refused["code"].as_str()), (404, Some("TICKET_NEEDED")));
+    assert_eq!(ask(&daemon.socket, post(&renew, "{}").as_bytes()).code(), "TICKET_NEEDED");
     let (status, renewed) = Caller::of(&daemon, None).ask(Method::POST, &renew, "{}");
     assert_eq!((status, &renewed["decision"]), (200, &json!("allow")));
 }

@@ -211,6 +211,7 @@ fn pool_status() -> PoolStatus {
         draining: 2,
         evictable: 3,
         overage: 0,
+        quarantined: 0,
         queued: 0,
         denied_1h: 1,
         features: Vec::new(),

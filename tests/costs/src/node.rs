@@ -64,7 +64,7 @@ impl Node {
     /// The `number`-th lease is renewed.
     pub(crate) fn renew(&mut self, number: u32) -> Reply {
         let (_, lease) = self.held(number);
-        self.ask(Input::Renew { to: ReplyTo(0), principal: PRINCIPAL, lease, idle_ms: None })
+        self.ask(Input::Renew { to: ReplyTo(0), principal: PRINCIPAL, lease, idle_ms: None, shown: None })
     }
 
     /// The `number`-th lease is given back.
@@ -96,7 +96,14 @@ impl Node {
         }));
         let journal = JournalTail { seq: 0, chain: Digest([0; 32]) };
         let (to, way) = (ReplyTo(0), Way::Courier);
-        let made = self.ask(Input::MakeRequest { to, cause: cause.clone(), way, join: None, journal });
+        let made = self.ask(Input::MakeRequest {
+            to,
+            cause: cause.clone(),
+            way,
+            present: false,
+            join: None,
+            journal,
+        });
         let Reply::Request(request) = made else { panic!("no request: {made:?}") };
         let offer = Offer::new(1, vec![PoolOffer::new(1, "cad", seats)]);
         let envelope = vendor.answer(&request, &offer);

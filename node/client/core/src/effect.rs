@@ -49,6 +49,15 @@ pub enum Call {
         /// How long the seat was not used, as far as the application told.
         idle_ms: Option<i64>,
     },
+    /// The same, with the newest ticket: the node does not know the lease by its id alone.
+    Show {
+        /// Which lease.
+        lease: LeaseId,
+        /// `lh1_lease_…`
+        ticket: String,
+        /// The seat is in use: inside its STOP.
+        held: bool,
+    },
     /// `DELETE /v1/leases/{id}`.
     Release(LeaseId),
     /// `GET /v1/proof/{digest}`.

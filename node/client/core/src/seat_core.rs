@@ -106,6 +106,8 @@ struct Outstanding {
 enum Purpose {
     Checkout,
     Renew,
+    /// A renewal with the newest ticket.
+    Show,
     Prove(Box<Offer>),
     Release,
 }
@@ -258,24 +260,26 @@ impl SeatCore {
     fn on_answer(&mut self, at: &mut Moment<'_>, call: Outstanding, answer: Answer) {
         match (call.purpose, answer) {
             (_, Answer::Unproven(problem)) => self.on_stranger(at, problem),
-            (Purpose::Checkout | Purpose::Renew, Answer::Decision(decision))
+            (Purpose::Checkout | Purpose::Renew | Purpose::Show, Answer::Decision(decision))
                 if matches!(self.state, State::Abandoning) =>
             {
                 if let Decision::Allow(seat) = *decision {
                     self.state = State::Returning(Returning::new(at.now, seat.lease_id));
                 }
             }
-            (purpose @ (Purpose::Checkout | Purpose::Renew), Answer::Decision(decision)) => match *decision {
-                Decision::Allow(seat) => {
-                    let renewed = matches!(purpose, Purpose::Renew);
-                    if seat.age_ms == 0 && !renewed {
-                        self.own = Some(seat.lease_id);
+            (purpose @ (Purpose::Checkout | Purpose::Renew | Purpose::Show), Answer::Decision(decision)) => {
+                match *decision {
+                    Decision::Allow(seat) => {
+                        let renewed = !matches!(purpose, Purpose::Checkout);
+                        if seat.age_ms == 0 && !renewed {
+                            self.own = Some(seat.lease_id);
+                        }
+                        let offer = Offer { seat, sent: call.sent, renewed };
+                        self.consider(at, Box::new(offer));
                     }
-                    let offer = Offer { seat, sent: call.sent, renewed };
-                    self.consider(at, Box::new(offer));
+                    Decision::Deny(denial) => self.on_denied(at, denial),
                 }
-                Decision::Deny(denial) => self.on_denied(at, denial),
-            },
+            }
             (Purpose::Prove(offer), Answer::Chain(chain)) => {
                 match self.chains.learn(&self.trust, offer.seat.chain, &chain) {
                     Ok(chain) => self.judge(at, *offer, chain),
@@ -293,6 +297,11 @@ impl SeatCore {
                 self.on_forged(at, &offer.seat, &error);
             }
             (Purpose::Release, Answer::Released(released)) => self.on_released(at, released),
+            (Purpose::Renew, Answer::Problem(problem))
+                if problem.code == Code::TicketNeeded && self.seat.is_some() =>
+            {
+                self.show_ticket(at);
+            }
             (_, Answer::Problem(problem)) if is_unknown(&problem) => {
                 self.on_unknown(at, problem);
             }
@@ -402,7 +411,7 @@ impl SeatCore {
             State::Asking(asking) => {
                 asking.strangers = asking.strangers.saturating_add(usize::from(unknown_here));
                 if !unknown_here || asking.strangers >= self.addresses {
-                    return self.end(at, Event::Failed(problem));
+                    return self.end(at, Event::Failed(Box::new(without_ticket(*problem))));
                 }
                 asking.heard = *at.now;
                 asking.retry = Retry::at_once(at.now);
@@ -565,6 +574,13 @@ impl SeatCore {
         }
     }
 
+    /// The node may have forgotten the lease: what its holder has tells it.
+    fn show_ticket(&mut self, at: &mut Moment<'_>) {
+        let Some(seat) = &self.seat else { return };
+        let (lease, ticket, held) = (seat.seat.lease_id, seat.seat.ticket.clone(), seat.term.is_live(at.now));
+        self.send(at, Call::Show { lease, ticket, held }, Purpose::Show, ATTEMPT_MS);
+    }
+
     fn send(&mut self, at: &mut Moment<'_>, call: Call, purpose: Purpose, most_ms: i64) {
         let left_ms = match &self.state {
             State::Asking(asking) => {
@@ -588,6 +604,14 @@ impl Returning {
     fn new(now: &ClockReading, lease: LeaseId) -> Self {
         Self { lease, since: *now, retry: Retry::at_once(now), trouble: None, strangers: 0 }
     }
+}
+
+/// Who has no ticket to show has no lease there.
+fn without_ticket(problem: Problem) -> Problem {
+    if problem.code != Code::TicketNeeded {
+        return problem;
+    }
+    Problem::new(Code::LeaseUnknown, problem.detail, problem.hint)
 }
 
 /// Down is not denied: no answer, overload and faults of the node say nothing about the seat.

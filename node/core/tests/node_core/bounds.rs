@@ -25,7 +25,7 @@ fn one_checkout_takes_at_most_so_many_seats() {
 
 #[test]
 fn so_many_ended_leases_are_remembered() {
-    for (more, expected) in [(1, Code::LeaseEnded), (0, Code::LeaseEnded), (-1, Code::LeaseUnknown)] {
+    for (more, expected) in [(1, Code::LeaseEnded), (0, Code::LeaseEnded), (-1, Code::TicketNeeded)] {
         let mut rig = Rig::with_seats(1);
         let first = rig.seat(0).lease;
         rig.release(first);
@@ -139,6 +139,7 @@ fn who_acts_and_why_is_bounded() {
         to: ReplyTo(0),
         cause,
         way: Way::Courier,
+        present: false,
         join: None,
         journal,
     }));

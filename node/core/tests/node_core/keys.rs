@@ -101,7 +101,14 @@ fn a_request_is_made_once_for_an_idempotency_key() {
     let make = |rig: &mut Rig, idempotency_key, join| {
         let cause = Cause { idempotency_key, ..cause() };
         let journal = JournalTail { seq: rig.core.next_seq().0, chain: Digest([0; 32]) };
-        rig.ask(Input::MakeRequest { to: ReplyTo(0), cause, way: Way::Courier, join, journal })
+        rig.ask(Input::MakeRequest {
+            to: ReplyTo(0),
+            cause,
+            way: Way::Courier,
+            present: false,
+            join,
+            journal,
+        })
     };
     let request = |reply| match reply {
         Reply::Request(request) => request,

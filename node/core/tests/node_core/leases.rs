@@ -108,7 +108,7 @@ fn what_is_over_is_lost_ended_or_unknown() {
     let ended = rig.seat(2).lease;
     rig.release(ended);
     let codes = |rig: &mut Rig| [evicted, ended, LeaseId([3; 16])].map(|id| refused(rig.renew(id)).code);
-    let expected = [Code::LeaseLost, Code::LeaseEnded, Code::LeaseUnknown];
+    let expected = [Code::LeaseLost, Code::LeaseEnded, Code::TicketNeeded];
     assert_eq!(codes(&mut rig), expected);
     rig.restart();
     assert_eq!(codes(&mut rig), expected);
@@ -120,15 +120,15 @@ fn other_people_are_told_nothing_about_a_lease() {
     let lease = rig.seat(1).lease;
     let (to, principal) = (ReplyTo(0), Principal::Uid(2));
     assert_eq!(
-        refused(rig.ask(Input::Renew { to, principal, lease, idle_ms: None })).code,
-        Code::LeaseUnknown
+        refused(rig.ask(Input::Renew { to, principal, lease, idle_ms: None, shown: None })).code,
+        Code::TicketNeeded
     );
     assert!(!released(&rig.ask(Input::Release { to, principal, lease })));
     assert_eq!(rig.leases().len(), 1);
     rig.release(lease);
     assert_eq!(
-        refused(rig.ask(Input::Renew { to, principal, lease, idle_ms: None })).code,
-        Code::LeaseUnknown
+        refused(rig.ask(Input::Renew { to, principal, lease, idle_ms: None, shown: None })).code,
+        Code::TicketNeeded
     );
 }
 

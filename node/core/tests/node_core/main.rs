@@ -8,6 +8,7 @@ mod contact;
 mod keys;
 mod leases;
 mod pools;
+mod recover;
 mod releases;
 mod requests;
 mod revocations;

@@ -298,15 +298,3 @@ fn what_goes_back_says_who_wanted_it() {
 fn surrender_of(pool: PoolId, count: u32, dry_run: bool) -> Input {
     Input::Surrender { to: ReplyTo(0), cause: cause(), pool, count, dry_run }
 }
-
-#[test]
-fn a_restored_node_numbers_its_reports_beyond_what_was_acknowledged() {
-    let mut rig = Rig::with(with(vec![row(1, 0, 5)]));
-    // The rows say that a later journal, which is lost, has told of more.
-    rig.give(with(vec![RowOffer { acked_report_seq: 100, ..row(2, 0, 5) }]));
-    surrendered(rig.ask(surrender(1, 2)));
-    rig.restart();
-    assert!(rig.told().iter().all(|told| 100 < told.report_seq), "or they would count as acknowledged");
-    rig.give(with(vec![RowOffer { acked_report_seq: 100, ..row(3, 0, 5) }]));
-    assert_eq!(rig.pool().seats, Some(3), "nobody has heard of it yet");
-}

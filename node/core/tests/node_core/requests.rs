@@ -13,7 +13,8 @@ impl Rig {
     fn network_request(&mut self) -> Request {
         let journal = JournalTail { seq: 0, chain: Digest([0; 32]) };
         let (cause, way) = (cause(), Way::Network);
-        match self.ask(Input::MakeRequest { to: ReplyTo(0), cause, way, join: None, journal }) {
+        match self.ask(Input::MakeRequest { to: ReplyTo(0), cause, way, present: false, join: None, journal })
+        {
             Reply::Request(request) => *request,
             other => panic!("{other:?}"),
         }

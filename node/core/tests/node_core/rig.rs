@@ -1,7 +1,7 @@
 //! A core with a journal in memory, driven frame by frame as the shell drives it.
 
 use leasehold_node_core::{
-    Cause, Checkout, Effect, Effects, Entropy, Initialise, Input, NodeCore, Principal, Record, Reply,
+    Cause, Checkout, Effect, Effects, Entropy, Event, Initialise, Input, NodeCore, Principal, Record, Reply,
     ReplyTo, RestoreError, SeatReply, Way,
 };
 use leasehold_protocol::api::{
@@ -31,6 +31,7 @@ pub(crate) struct Rig {
     pub(crate) now: ClockReading,
     pub(crate) vendor: Vendor,
     frames: Vec<(Stamp, Seq, Vec<Record>)>,
+    events: Vec<Event>,
     inputs: u64,
     serial: u64,
 }
@@ -47,8 +48,16 @@ impl Rig {
             ..ClockReading::default()
         };
         let vendor = Vendor::new(1);
-        let mut rig =
-            Self { core: NodeCore::new(), twin: None, now, vendor, frames: Vec::new(), inputs: 0, serial: 0 };
+        let mut rig = Self {
+            core: NodeCore::new(),
+            twin: None,
+            now,
+            vendor,
+            frames: Vec::new(),
+            events: Vec::new(),
+            inputs: 0,
+            serial: 0,
+        };
         let initialise = Initialise {
             cause: cause(),
             trust_root: rig.vendor.trust_root(),
@@ -103,7 +112,8 @@ impl Rig {
                 match effect {
                     Effect::Record(record) => records.push(record),
                     Effect::Reply { body, .. } => replies.push(body),
-                    _ => {}
+                    Effect::Event(event) => self.events.push(event),
+                    Effect::Sign(_) => {}
                 }
             }
         }
@@ -135,7 +145,7 @@ impl Rig {
     }
 
     pub(crate) fn renew(&mut self, lease: LeaseId) -> Reply {
-        self.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease, idle_ms: None })
+        self.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease, idle_ms: None, shown: None })
     }
 
     pub(crate) fn release(&mut self, lease: LeaseId) -> Reply {
@@ -148,6 +158,7 @@ impl Rig {
             to: ReplyTo(0),
             cause: cause(),
             way: Way::Courier,
+            present: false,
             join: None,
             journal,
         }) {
@@ -209,6 +220,14 @@ impl Rig {
 
     /// A new process: what the journal says is all there is. It begins with a snapshot of that.
     pub(crate) fn restart(&mut self) {
+        let replayed = self.replayed();
+        assert_eq!(replayed.state_hash(), self.core.state_hash(), "replay makes the state that was live");
+        self.core = restored(&replayed);
+        assert_eq!(self.core.state_hash(), replayed.state_hash(), "a snapshot keeps the state");
+        self.twin = Some(replayed);
+    }
+
+    fn replayed(&self) -> NodeCore {
         let mut replayed = NodeCore::new();
         for (stamp, first_seq, records) in &self.frames {
             replayed.stamp(stamp);
@@ -217,10 +236,34 @@ impl Rig {
                 replayed.apply(Seq(seq), &record).expect("a core replays what it wrote");
             }
         }
-        assert_eq!(replayed.state_hash(), self.core.state_hash(), "replay makes the state that was live");
-        self.core = restored(&replayed);
-        assert_eq!(self.core.state_hash(), replayed.state_hash(), "a snapshot keeps the state");
-        self.twin = Some(replayed);
+        replayed
+    }
+
+    /// How far the journal goes now.
+    pub(crate) fn back_up(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// The journal is set back to a backup, and a process starts on it.
+    pub(crate) fn set_back(&mut self, backup: usize) {
+        self.frames.truncate(backup);
+        self.core = self.replayed();
+        self.twin = None;
+        self.restart();
+    }
+
+    /// The lease that the record of that number granted.
+    pub(crate) fn granted_by(&self, serial: u64) -> Option<LeaseId> {
+        let numbered = self.frames.iter().flat_map(|(_, first_seq, records)| (first_seq.0..).zip(records));
+        numbered.into_iter().find(|(seq, _)| *seq == serial).and_then(|(_, record)| match record {
+            Record::LeaseGranted(granted) | Record::TicketAdopted { granted, .. } => Some(granted.lease),
+            _ => None,
+        })
+    }
+
+    /// All that operators were told.
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// All that was written.

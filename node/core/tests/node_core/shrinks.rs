@@ -9,7 +9,7 @@ use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_tests::vendor::{PoolOffer, RowOffer};
 
-use crate::rig::{ANN, Rig, code, denied, seat, wish};
+use crate::rig::{Rig, code, denied, seat, wish};
 
 const TTL_MS: i64 = 900_000;
 const OVER_MS: i64 = 990_000;
@@ -219,8 +219,8 @@ fn no_path_moves_a_promised_deadline_back() {
             let reply = match chance.up_to(9) {
                 0..=2 => Some(rig.checkout(Checkout { count: 1 + u32::from(step % 3), ..wish(step) })),
                 3..=5 => {
-                    let (lease, idle_ms) = (some(&mut chance), Some(chance.up_to(150_000)));
-                    Some(rig.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease, idle_ms }))
+                    let lease = some(&mut chance);
+                    Some(rig.renew_idle(lease, chance.up_to(150_000)))
                 }
                 6 => {
                     let lease = some(&mut chance);

@@ -78,6 +78,7 @@ impl Step {
                         principal: Principal::Uid(1),
                         lease,
                         idle_ms: None,
+                        shown: None,
                     });
                 }
             }

@@ -35,8 +35,8 @@ impl Rig {
         forced(self.force_as(lease, because(Some("the machine is gone"), None), false))
     }
 
-    fn renew_idle(&mut self, lease: LeaseId, idle_ms: i64) -> Reply {
-        self.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease, idle_ms: Some(idle_ms) })
+    pub(crate) fn renew_idle(&mut self, lease: LeaseId, idle_ms: i64) -> Reply {
+        self.ask(Input::Renew { to: ReplyTo(0), principal: ANN, lease, idle_ms: Some(idle_ms), shown: None })
     }
 
     fn states(&self) -> Vec<LeaseState> {

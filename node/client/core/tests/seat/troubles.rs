@@ -322,3 +322,37 @@ fn a_seat_that_is_used_again_before_stop_is_renewed_at_once() {
     assert!(matches!(rig.take_event(), Event::Renewed(_)));
     assert!(rig.is_live());
 }
+
+#[test]
+fn a_node_that_has_forgotten_the_lease_is_shown_the_ticket() {
+    let mut rig = Rig::held(1);
+    rig.pass(TTL_MS * 6 / 10);
+    rig.fail(Code::TicketNeeded);
+    let ticket = rig.vendor.seat(&wish(), given(0, 0)).ticket;
+    assert_eq!(rig.calls[0].call, Call::Show { lease: lease(1), ticket, held: true });
+    rig.allow(given(1, 0));
+    assert!(matches!(rig.take_event(), Event::Renewed(_)));
+    assert!(rig.is_live());
+
+    // Not adopted: the seat is used to its STOP, and no longer.
+    let mut rig = Rig::held(1);
+    rig.pass(TTL_MS * 6 / 10);
+    rig.fail(Code::TicketNeeded);
+    rig.deny(Code::Recovering);
+    assert!(matches!(rig.take_event(), Event::Warning { .. }) && rig.is_live());
+
+    // The node does not know it with its ticket either.
+    let mut rig = Rig::held(1);
+    rig.pass(TTL_MS * 6 / 10);
+    rig.fail(Code::TicketNeeded);
+    rig.fail(Code::LeaseUnknown);
+    assert!(matches!(rig.take_event(), Event::Lost));
+}
+
+#[test]
+fn who_has_no_ticket_to_show_has_no_lease() {
+    let mut rig = Rig::of(1, PATIENCE, Task::Renew(lease(1)));
+    rig.fail(Code::TicketNeeded);
+    let Event::Failed(problem) = rig.take_event() else { panic!() };
+    assert_eq!((problem.code, problem.code.exit()), (Code::LeaseUnknown, 66));
+}
