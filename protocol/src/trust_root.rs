@@ -161,7 +161,14 @@ fn ring(root: &Root, admitted: &Keys, realm: Realm, kind: Kind) -> KeyRing {
         candidates.extend(approvers.into_iter().filter(|a| !signing.contains(&a.key.id())));
     }
     let threshold = |role| root.role(role).map_or(usize::MAX, |keys| usize::from(keys.threshold));
-    KeyRing::new(realm, threshold(role), threshold(Role::Approve), candidates)
+    let mut ring = KeyRing::new(realm, threshold(role), threshold(Role::Approve), candidates);
+    if kind == Kind::TimeStatement {
+        // What is far ahead of all that a node knows needs the word of more than one role (SPEC VER-10).
+        for other in root.roles.iter().map(|keys| keys.role).filter(|&other| other != role) {
+            ring.seconded_by(other, threshold(other), self::candidates(root, admitted, other));
+        }
+    }
+    ring
 }
 
 fn candidates(root: &Root, admitted: &Keys, role: Role) -> Vec<Candidate> {

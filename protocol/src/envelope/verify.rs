@@ -19,6 +19,7 @@ pub struct Verified<T> {
     value: T,
     digest: Digest,
     envelope: Arc<[u8]>,
+    roles: Vec<Role>,
 }
 
 impl<T> Verified<T> {
@@ -30,6 +31,11 @@ impl<T> Verified<T> {
     /// The envelope, byte for byte as it was verified.
     pub fn envelope(&self) -> &[u8] {
         &self.envelope
+    }
+
+    /// The roles of which enough keys signed it, each key counted for one role: ascending.
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
     }
 }
 
@@ -62,13 +68,54 @@ pub struct KeyRing {
     candidates: BTreeMap<KeyId, Candidate>,
     threshold: usize,
     approvals: usize,
+    /// Keys of other roles, which may second an artefact, and how many of a role speak for it.
+    seconders: BTreeMap<KeyId, Candidate>,
+    seconds: BTreeMap<Role, usize>,
 }
 
 impl KeyRing {
     /// A ring in which `threshold` distinct keys must sign; those of role `approve` count apart, against `approvals`.
     pub fn new(realm: Realm, threshold: usize, approvals: usize, candidates: Vec<Candidate>) -> Self {
         let candidates = candidates.into_iter().map(|c| (c.key.id(), c)).collect();
-        Self { realm, candidates, threshold: threshold.max(1), approvals: approvals.max(1) }
+        Self {
+            realm,
+            candidates,
+            threshold: threshold.max(1),
+            approvals: approvals.max(1),
+            seconders: BTreeMap::new(),
+            seconds: BTreeMap::new(),
+        }
+    }
+
+    /// Lets keys of another role sign, too: so many of them speak for the role. A key that is in the ring already
+    /// counts as what it is there, so that nobody seconds himself.
+    pub(crate) fn seconded_by(&mut self, role: Role, threshold: usize, keys: Vec<Candidate>) {
+        self.seconds.insert(role, threshold.max(1));
+        for key in keys {
+            let id = key.key.id();
+            if !self.candidates.contains_key(&id) {
+                self.seconders.entry(id).or_insert(key);
+            }
+        }
+    }
+
+    fn key(&self, id: KeyId) -> Option<&Candidate> {
+        self.candidates.get(&id).or_else(|| self.seconders.get(&id))
+    }
+
+    /// The roles that so many of their keys signed for.
+    fn roles_of(&self, signers: &Signers<'_>) -> Vec<Role> {
+        let mut counts: BTreeMap<Role, usize> = BTreeMap::new();
+        for role in signers.values().filter_map(|signer| signer.role) {
+            let count = counts.entry(role).or_default();
+            *count = count.saturating_add(1);
+        }
+        let needed = |role: &Role| match self.seconds.get(role) {
+            Some(&needed) => needed,
+            None if *role == Role::Approve => self.approvals,
+            None => self.threshold,
+        };
+        counts.into_iter().filter(|(role, count)| needed(role) <= *count).map(|(role, _)| role).collect()
     }
 
     /// A ring of the one key `key`, without bounds.
@@ -158,7 +205,7 @@ pub fn verify<T: Artefact>(bytes: &[u8], ring: &KeyRing) -> Result<Verified<T>, 
     }
     check_caps(&value, ring, &signers)?;
     let digest = digest_of(T::KIND, &ring.realm, envelope.payload);
-    Ok(Verified { value, digest, envelope: bytes.into() })
+    Ok(Verified { value, digest, envelope: bytes.into(), roles: ring.roles_of(&signers) })
 }
 
 type Signers<'r> = BTreeMap<KeyId, &'r Candidate>;
@@ -174,7 +221,7 @@ fn check_signatures<'r>(envelope: &Envelope<'_>, ring: &'r KeyRing) -> Result<Si
         if !seen.insert(id) {
             return Err(VerifyError::DuplicateSigner(id));
         }
-        match ring.candidates.get(&id) {
+        match ring.key(id) {
             None if !lenient => return Err(VerifyError::UnknownKey(id)),
             Some(candidate) if verifies(envelope, entry, candidate, &ring.realm) => {
                 signers.insert(id, candidate);
@@ -183,7 +230,10 @@ fn check_signatures<'r>(envelope: &Envelope<'_>, ring: &'r KeyRing) -> Result<Si
             None | Some(_) => {}
         }
     }
-    let found = signers.values().filter(|c| c.role != Some(Role::Approve)).count();
+    let counts = |id: &KeyId, signer: &Candidate| {
+        ring.candidates.contains_key(id) && signer.role != Some(Role::Approve)
+    };
+    let found = signers.iter().filter(|&(id, signer)| counts(id, signer)).count();
     if found < ring.threshold {
         return Err(VerifyError::Threshold { found, needed: ring.threshold });
     }

@@ -124,7 +124,14 @@ fn every_kind_has_one_role() {
         let ring = world.trust().ring(T::KIND);
         for name in ["root", "grant", "alloc", "status", "enrol", "node"] {
             let result = verdict::<T>(&sealed(&REALM, artefact, &[name]), &ring);
-            let expected = if name == role { Ok(()) } else { Err(VerifyError::UnknownKey(key(name).id())) };
+            let expected = match name {
+                _ if name == role => Ok(()),
+                // It may second a time statement, and that is not enough.
+                "root" | "grant" | "status" | "enrol" if T::KIND == Kind::TimeStatement => {
+                    Err(VerifyError::Threshold { found: 0, needed: 1 })
+                }
+                _ => Err(VerifyError::UnknownKey(key(name).id())),
+            };
             assert_eq!(result, expected, "{} signed by {name}", T::KIND);
         }
     }
@@ -345,4 +352,33 @@ fn a_root_is_not_spoilt_by_signatures_of_others() {
     assert!(TrustRoot::pin(&bytes).is_ok(), "a foreign signature does not count");
     assert!(TrustRoot::pin(&sealed(&REALM, &root, &["stranger"])).is_err());
     assert!(TrustRoot::pin(&sealed(&REALM, &root, &["root", "root"])).is_err());
+}
+
+/// What is far ahead needs more than one role: a node asks which roles stand behind a time statement.
+#[test]
+fn a_time_statement_says_which_roles_signed_it() {
+    let world = World::with(|w| {
+        w.add_key(Role::Approve, "approve-2");
+        w.set_threshold(Role::Approve, 2);
+        w.add_key(Role::Alloc, "alloc-2");
+        // One key in two roles.
+        w.add_key(Role::Enrol, "alloc-2");
+    });
+    let ring = world.trust().ring(Kind::TimeStatement);
+    let roles = |signers: &[&str]| {
+        let verified = verify::<TimeStatement>(&sealed(&REALM, &world.time, signers), &ring)?;
+        Ok::<_, VerifyError>(verified.roles().to_vec())
+    };
+    assert_eq!(roles(&["alloc"]), Ok(vec![Role::Alloc]));
+    assert_eq!(roles(&["alloc", "alloc-2"]), Ok(vec![Role::Alloc]), "two keys of one role");
+    assert_eq!(roles(&["alloc", "status"]), Ok(vec![Role::Alloc, Role::Status]));
+    assert_eq!(roles(&["alloc", "root"]), Ok(vec![Role::Root, Role::Alloc]));
+    assert_eq!(roles(&["alloc", "approve"]), Ok(vec![Role::Alloc]), "one of the two that its role needs");
+    assert_eq!(roles(&["alloc", "approve", "approve-2"]), Ok(vec![Role::Approve, Role::Alloc]));
+    assert_eq!(roles(&["status"]), Err(VerifyError::Threshold { found: 0, needed: 1 }));
+    assert_eq!(roles(&["root"]), Err(VerifyError::Threshold { found: 0, needed: 1 }));
+    assert_eq!(roles(&["alloc", "stranger"]), Err(VerifyError::UnknownKey(key("stranger").id())));
+    let allocation = sealed(&REALM, &world.allocation, &["alloc", "status"]);
+    let seconded = verdict::<Allocation>(&allocation, &world.trust().ring(Kind::Allocation));
+    assert_eq!(seconded, Err(VerifyError::UnknownKey(key("status").id())), "of nothing else");
 }

@@ -220,7 +220,18 @@ fn signers() -> Vec<Vector> {
         .of_kind(Kind::Grant)
         .envelope(by(&["approve"]))
         .forged("0 of the 1 signatures"),
+        time_by(213, "seconded", "a time statement signed by keys of alloc and status", &["alloc", "status"]),
+        time_by(214, "seconder-alone", "a time statement signed by a key of status only", &["status"])
+            .forged("0 of the 1 signatures"),
     ]
+}
+
+/// The time statement, signed by these keys.
+fn time_by(number: u16, name: &'static str, what: &str, signers: &[&str]) -> Vector {
+    let world = World::new();
+    Vector::under(number, "VER-10", name, what, (Check::Rooted, &world))
+        .of_kind(Kind::TimeStatement)
+        .envelope(sealed(&REALM, &world.time, signers))
 }
 
 type Change = fn(&mut World);
