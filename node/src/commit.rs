@@ -279,6 +279,15 @@ fn log(event: &Event) {
         Event::Moved => {
             tracing::warn!(event_id = %EventId::NodeMoved, "the node runs on another machine than before");
         }
+        Event::ClockSuspect { wall, floor, cause } => {
+            tracing::warn!(event_id = %EventId::ClockSuspect, %wall, %floor, cause, "the clock is suspect");
+        }
+        Event::ClockHealed { wall, floor } => {
+            tracing::info!(event_id = %EventId::ClockHealed, %wall, %floor, "the clock is suspect no more");
+        }
+        Event::TimeKeptAside { earliest, best } => {
+            tracing::warn!(event_id = %EventId::ClockTimeKeptAside, %earliest, %best, "a signed time is kept aside");
+        }
         _ => tracing::info!(event_id = %EventId::CoreEvent, ?event, "event"),
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use leasehold_cli::openmetrics::{self, Labels, Page, clamped};
-use leasehold_node_core::Ends;
+use leasehold_node_core::{ClockWidths, Ends};
 use leasehold_protocol::api::{StatusAnswer, TrustState};
 use leasehold_protocol::time::UnixMs;
 use prometheus_client::collector::Collector;
@@ -35,6 +35,7 @@ const CLOCK_STATES: [&str; 3] = ["GOOD", "COARSE", "SUSPECT"];
 #[derive(Debug)]
 pub(crate) struct Observed {
     status: StatusAnswer,
+    clock: ClockWidths,
     ends: Option<Ends>,
     tally: Tally,
     can_grow: bool,
@@ -46,6 +47,7 @@ impl Observed {
     pub(crate) fn of(durable: &Durable<'_>) -> Self {
         Self {
             status: durable.core.status(durable.now, durable.journal.clone(), true),
+            clock: durable.core.clock_widths(durable.now),
             ends: durable.core.ends(),
             tally: durable.tally.clone(),
             can_grow: durable.can_grow,
@@ -69,6 +71,7 @@ impl Collector for Observed {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page::new(encoder);
         self.encode_states(&mut page)?;
+        self.encode_clock(&mut page)?;
         self.encode_seats(&mut page)?;
         self.encode_counts(&mut page)?;
         self.encode_ends(&mut page)?;
@@ -89,10 +92,26 @@ impl Observed {
                 (labels, i64::from(pool.trust_state == state))
             })
         });
-        page.gauges("pool_trust_state", "Trust state of each pool: 1 for the one it is in", pools)?;
-        let clock = CLOCK_STATES
-            .map(|state| ([("state", state.to_owned())], i64::from(self.status.clock.status == state)));
-        page.gauges("clock_state", "State of the clock: 1 for the one it is in", clock)
+        page.gauges("pool_trust_state", "Trust state of each pool: 1 for the one it is in", pools)
+    }
+
+    fn encode_clock(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (clock, widths) = (&self.status.clock, &self.clock);
+        let states =
+            CLOCK_STATES.map(|state| ([("state", state.to_owned())], i64::from(clock.status == state)));
+        page.gauges("clock_state", "State of the clock: 1 for the one it is in", states)?;
+        let synced = clock.kernel_synchronised.into();
+        page.gauge("clock_synchronised", "1 if a time service disciplines the machine's clock", synced)?;
+        let uncertainty = widths.uncertainty_ms.map(|ms| ([], ms.div_euclid(1000)));
+        page.gauges(
+            "clock_uncertainty_seconds",
+            "Between the bounds of true time; absent where one is not known",
+            uncertainty,
+        )?;
+        let behind = widths.wall_offset_ms.div_euclid(1000);
+        page.gauge("clock_offset_seconds", "The machine's clock less the best time; never above 0", behind)?;
+        let aside = clock.time_kept_aside.is_some().into();
+        page.gauge("clock_time_kept_aside", "1 while a signed time waits for an operator's word", aside)
     }
 
     fn encode_seats(&self, page: &mut Page<'_>) -> fmt::Result {

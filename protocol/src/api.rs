@@ -283,6 +283,21 @@ pub struct ClockStatus {
     pub wall: String,
     /// Service time.
     pub svc_ms: i64,
+    /// The kernel says that a time service disciplines the wall clock.
+    #[serde(default)]
+    pub kernel_synchronised: bool,
+    /// What is wrong, where something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// What heals it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Running time since the wall clock became `SUSPECT`, while it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspect_for_ms: Option<i64>,
+    /// A signed time too far ahead to be believed: it waits for an operator's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_kept_aside: Option<String>,
 }
 
 /// The node's contact with the issuer.
@@ -354,6 +369,9 @@ pub struct AllocationStatus {
     pub seats: Option<u32>,
     /// Its end.
     pub not_after: String,
+    /// Running time for which it is served on, while nothing bounds how late it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_left_ms: Option<i64>,
 }
 
 /// `GET /v1/pools`.

@@ -101,6 +101,9 @@ registry! {
     TicketAdopted "recover.ticket_adopted" Info "A lease that the journal lacks, or is not sure of, goes on by the ticket of its holder.";
     NodeForked "node.forked" Warn "The vendor knows something else of this node than its journal says: a copy of it runs, or it was restored. Seats are served to the end of their allocations, which are not extended; see that no copy runs, then `recover`.";
     NodeMoved "node.moved" Warn "The node runs on another machine than before. See that no copy of it runs on the first one.";
+    ClockSuspect "clock.suspect" Warn "The machine's clock contradicts proven time or the running time, for the cause given. Seats are served on as far as something bounds the time; see the page on clocks.";
+    ClockHealed "clock.healed" Info "The machine's clock contradicts nothing any more.";
+    ClockTimeKeptAside "clock.time_kept_aside" Warn "A signed time is more than 30 days ahead of all that the node knows, and nobody vouched for it: it is not believed. Set the clock right, or import the bundle again with `--accept-time`.";
     CoreEvent "core.event" Info "The core reports something that has no id of its own yet.";
 }
 

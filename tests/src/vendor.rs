@@ -1,4 +1,5 @@
-//! A vendor with one key in every role, one account and one node, that signs whatever it is asked to.
+//! A vendor with one key in every role, one account and one node, that signs whatever it is asked to. Two more keys,
+//! of the roles `root` and `log`, second what somebody else has to vouch for.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -30,6 +31,11 @@ pub const ACCOUNT: AccountId = AccountId([7; 16]);
 /// The customer's one node, unless an offer names another.
 pub const NODE: NodeId = NodeId([8; 16]);
 
+/// Makes the key of nothing but `root`.
+const ROOT_KEY: u8 = 241;
+/// Makes the key of nothing but `log`.
+const LOG_KEY: u8 = 242;
+
 /// A vendor: a key and the root that trusts it.
 pub struct Vendor {
     key: TestKey,
@@ -52,6 +58,12 @@ pub struct Offer {
     pub issued_at: UnixMs,
     /// Bounds of true time, if the bundle says any.
     pub time: Option<(UnixMs, UnixMs)>,
+    /// What the statement of these says the floor is to be.
+    pub floor_reset: Option<UnixMs>,
+    /// The role whose own key signs it, too.
+    pub seconded_by: Option<Role>,
+    /// What a second root, which comes with the bundle, says the floor is to be.
+    pub root_floor_reset: Option<UnixMs>,
     /// What the head says is revoked.
     pub revoked: Vec<RevokedSerials>,
     /// What it says will be.
@@ -93,6 +105,8 @@ pub struct PoolOffer {
     pub idle_ms: Option<i64>,
     /// How long rows are served without a newer head.
     pub max_offline_ms: Option<i64>,
+    /// It is not served without knowing the time.
+    pub require_clock: bool,
     /// The node's rows.
     pub rows: Vec<RowOffer>,
 }
@@ -133,6 +147,9 @@ impl Offer {
             generation: 1,
             issued_at,
             time,
+            floor_reset: None,
+            seconded_by: None,
+            root_floor_reset: None,
             revoked,
             scheduled,
             min_grant_generation: 0,
@@ -166,6 +183,7 @@ impl PoolOffer {
             max_linger_ms: None,
             idle_ms: None,
             max_offline_ms: None,
+            require_clock: false,
             rows: vec![RowOffer::new(number, SlotSet::range(0, seats))],
         }
     }
@@ -199,7 +217,7 @@ impl Vendor {
     pub fn new(number: u8) -> Self {
         let key = TestKey::new(number);
         let realm = Realm { id: RealmId([number; 16]), mode: Mode::Live };
-        let root = sealed(realm, &root(&key, realm), &key);
+        let root = sealed(realm, &root(&key, realm, 1, None), &[&key]);
         Self { key, realm, root, rows: Mutex::default() }
     }
 
@@ -219,6 +237,11 @@ impl Vendor {
         rows.iter().find(|(_, known)| **known == digest).map(|((number, _), _)| *number)
     }
 
+    /// The second root, which resets the floor.
+    fn next_root(&self, floor: UnixMs) -> Sealed {
+        sealed(self.realm, &root(&self.key, self.realm, 2, Some(floor)), &[&self.key])
+    }
+
     /// The bundle that answers `request`.
     pub fn answer(&self, request: &Request, offer: &Offer) -> Vec<u8> {
         let grants: Vec<Sealed> = offer.pools.iter().map(|pool| self.seal(&grant(pool))).collect();
@@ -236,8 +259,15 @@ impl Vendor {
         items.extend(pools.into_iter().map(|pool| (Kind::Pool, pool)));
         items.push((Kind::NodeCertificate, self.seal(&certificate(request, offer))));
         if let Some(bounds) = offer.time {
-            items.push((Kind::TimeStatement, self.seal(&time(request, offer, bounds))));
+            let second = match offer.seconded_by {
+                Some(Role::Root) => Some(TestKey::new(ROOT_KEY)),
+                Some(_) => Some(TestKey::new(LOG_KEY)),
+                None => None,
+            };
+            let signers: Vec<&TestKey> = [&self.key].into_iter().chain(&second).collect();
+            items.push((Kind::TimeStatement, sealed(self.realm, &time(request, offer, bounds), &signers)));
         }
+        items.extend(offer.root_floor_reset.map(|floor| (Kind::Root, self.next_root(floor))));
         items.sort_by_key(|(kind, _)| kind.number());
         self.seal(&self.bundle(request, offer, items)).envelope
     }
@@ -269,7 +299,7 @@ impl Vendor {
     }
 
     fn seal<T: Artefact>(&self, artefact: &T) -> Sealed {
-        sealed(self.realm, artefact, &self.key)
+        sealed(self.realm, artefact, &[&self.key])
     }
 }
 
@@ -294,8 +324,9 @@ impl Signer for TestKey {
     }
 }
 
-fn sealed<T: Artefact>(realm: Realm, artefact: &T, key: &TestKey) -> Sealed {
-    seal(&realm, artefact, &[key]).expect("what tests ask for is well formed")
+fn sealed<T: Artefact>(realm: Realm, artefact: &T, keys: &[&TestKey]) -> Sealed {
+    let signers: Vec<&dyn Signer> = keys.iter().map(|&key| key as &dyn Signer).collect();
+    seal(&realm, artefact, &signers).expect("what tests ask for is well formed")
 }
 
 /// Serial and time of what never changes.
@@ -303,24 +334,39 @@ const fn issue<I>(id: I) -> Issue<I> {
     Issue { id, serial: 1, issued_at: NOW }
 }
 
-fn root(key: &TestKey, realm: Realm) -> Root {
-    let public = key.public_key();
-    let roles = [Role::Root, Role::Grant, Role::Alloc, Role::Status, Role::Enrol];
+fn root(key: &TestKey, realm: Realm, version: u32, floor_reset: Option<UnixMs>) -> Root {
+    let [own, root, log] = [key, &TestKey::new(ROOT_KEY), &TestKey::new(LOG_KEY)].map(TestKey::public_key);
+    let roles = [
+        (Role::Root, vec![own, root]),
+        (Role::Grant, vec![own]),
+        (Role::Alloc, vec![own]),
+        (Role::Status, vec![own]),
+        (Role::Enrol, vec![own]),
+        (Role::Log, vec![log]),
+    ];
+    let role = |(role, keys): (Role, Vec<PublicKey>)| {
+        let mut keys: Vec<_> = keys.iter().map(PublicKey::id).collect();
+        keys.sort_unstable();
+        RoleKeys { role, threshold: 1, keys }
+    };
     let (not_before, not_after) = (NOW.plus(-3650 * DAY_MS), NOW.plus(3650 * DAY_MS));
-    let (public_key, state, caps) = (public.bytes(), KeyState::Active, Caps::default());
+    let (state, caps) = (KeyState::Active, Caps::default());
+    let mut keys = [own, root, log].map(|key| key.bytes());
+    keys.sort_unstable();
+    let root_key = |public_key| RootKey { public_key, not_before, not_after, state, caps: caps.clone() };
     Root {
-        issue: issue(RootId([14; 16])),
-        version: 1,
+        issue: Issue { serial: u64::from(version), ..issue(RootId([14; 16])) },
+        version,
         realm: realm.id,
         realm_name: "Test Vendor".to_owned(),
         mode: realm.mode,
         not_after,
-        roles: roles.map(|role| RoleKeys { role, threshold: 1, keys: vec![public.id()] }).into(),
-        keys: vec![RootKey { public_key, not_before, not_after, state, caps }],
+        roles: roles.map(role).into(),
+        keys: keys.map(root_key).into(),
         issuer_tls_keys: Vec::new(),
         cutoffs: Vec::new(),
         status_generation: 1,
-        floor_reset: None,
+        floor_reset,
         log_policy: LogPolicy::default(),
         ext: Extensions::NONE,
     }
@@ -365,7 +411,7 @@ fn pool(offer: &PoolOffer, grant_digest: Digest) -> Pool {
         ttl: offer.ttl,
         linger_ms: offer.linger_ms,
         idle_ms: offer.idle_ms,
-        require_clock: false,
+        require_clock: offer.require_clock,
         ext: Extensions::NONE,
     }
 }
@@ -425,7 +471,7 @@ fn head(offer: &Offer, manifest: Digest) -> Head {
         version: offer.serial,
         status_generation: 1,
         fresh_for_ms: DAY_MS,
-        root_version: 1,
+        root_version: if offer.root_floor_reset.is_some() { 2 } else { 1 },
         manifest,
         revocations: None,
         min_grant_generation: offer.min_grant_generation,
@@ -460,7 +506,7 @@ fn time(request: &Request, offer: &Offer, (earliest, latest): (UnixMs, UnixMs)) 
         nonce: request.nonce,
         earliest,
         latest,
-        floor_reset: None,
+        floor_reset: offer.floor_reset,
         ext: Extensions::NONE,
     }
 }

@@ -17,7 +17,7 @@ use crate::denial::denial;
 use crate::effect::{Effect, Effects, Event};
 use crate::input::{Cause, Principal, ReplyTo, Shown};
 use crate::lease::grace_ms;
-use crate::promise::NoPromise;
+use crate::no_promise::NoPromise;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::{EndCause, LeaseGranted, Record};
 use crate::recover::Regress;
@@ -121,7 +121,7 @@ impl NodeCore {
         };
         let ttl_ms = i64::from(ticket.ttl_ms);
         let over = ticket.issued.hi.plus(ttl_ms.saturating_add(grace_ms(ttl_ms)));
-        if over < self.clock.floor() {
+        if self.clock.certainly_past(over.plus(1)) {
             return Err(NotAdopted::Refused(run_out(ticket.lease, over)));
         }
         let replaces = self.replaced_by(pool, ticket)?;
@@ -158,12 +158,12 @@ impl NodeCore {
         ticket: &LeaseTicket,
         ttl_ms: i64,
     ) -> Result<(RowIndex, i64), NoPromise> {
-        let withdrawn = NoPromise { code: Code::Draining, bound: UnixMs::MAX };
+        let withdrawn = NoPromise::new(Code::Draining, UnixMs::MAX);
         let provision = self.provision.as_ref().ok_or(withdrawn)?;
         let entry = provision.pools.get(&pool).ok_or(withdrawn)?;
         self.check_grant(provision, entry)?;
         if ticket.features.iter().any(|feature| !entry.grant.features.contains(feature)) {
-            return Err(NoPromise { code: Code::FeatureNotInPlan, bound: UnixMs::MAX });
+            return Err(NoPromise::new(Code::FeatureNotInPlan, UnixMs::MAX));
         }
         let index = self.row_holding(pool, None, &ticket.slots).ok_or(withdrawn)?;
         let row = provision.rows.get(&index).ok_or(withdrawn)?;
@@ -203,8 +203,8 @@ impl NodeCore {
             params_hash,
             wish_ttl_ms,
             deadline: self.clock.svc().plus(ttl_ms),
-            issued_floor: self.clock.floor(),
-            issued_hi: self.clock.hi(),
+            issued_floor: self.clock.floor().recorded(),
+            issued_hi: self.clock.hi().recorded(),
             flags: self.flags_of(row, &ticket.slots),
         };
         let grant = self.emit(Record::TicketAdopted { granted, replaces }, out);

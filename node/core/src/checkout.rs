@@ -11,15 +11,17 @@ use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
-use leasehold_protocol::time::{SvcMs, UnixMs};
+use leasehold_protocol::time::SvcMs;
 
+use crate::clock::Best;
 use crate::core::{EPOCH_COUNTER, NodeCore, refuse, reply};
 use crate::denial::denial;
 use crate::effect::{Effect, Effects, Event, Reply, SeatReply};
 use crate::input::{Checkout, Principal, ReplyTo};
 use crate::lease::{Lease, Standing};
 use crate::limits;
-use crate::promise::{NoPromise, Promises};
+use crate::no_promise::NoPromise;
+use crate::promise::Promises;
 use crate::provision::{PoolEntry, PoolIndex, Provision, Row, RowIndex};
 use crate::record::{EndCause, LeaseGranted, Record};
 use crate::seats::{self, Seats};
@@ -142,19 +144,19 @@ impl NodeCore {
     pub(crate) fn check_grant(&self, provision: &Provision, entry: &PoolEntry) -> Result<bool, NoPromise> {
         let (grant, best) = (&entry.grant, self.clock.best());
         if let Some(since) = provision.revoked_since(entry, best) {
-            return Err(NoPromise { code: Code::Revoked, bound: since });
+            return Err(NoPromise::new(Code::Revoked, since));
         }
         if self.clock.not_yet(grant.not_before) {
-            return Err(NoPromise { code: Code::NotYetEffective, bound: grant.not_before });
+            return Err(NoPromise::new(Code::NotYetEffective, grant.not_before));
         }
-        if grant.grace_end() <= best {
-            return Err(NoPromise { code: Code::Expired, bound: grant.grace_end() });
+        if best.has_reached(grant.grace_end()) {
+            return Err(NoPromise::new(Code::Expired, grant.grace_end()));
         }
         if !grant.bindings.is_empty() {
             // No fingerprint is asked for yet: what cannot be checked is not allowed.
-            return Err(NoPromise { code: Code::BindingMismatch, bound: grant.not_after });
+            return Err(NoPromise::new(Code::BindingMismatch, grant.not_after));
         }
-        Ok(grant.not_after <= best)
+        Ok(best.has_reached(grant.not_after))
     }
 
     pub(crate) fn promises<'a>(&'a self, provision: &'a Provision) -> Promises<'a> {
@@ -165,7 +167,8 @@ impl NodeCore {
     pub(crate) fn flags_of(&self, row: RowIndex, slots: &SlotSet) -> u16 {
         let entry = self.provision.as_ref().and_then(|p| p.pools.get(&p.rows.get(&row)?.pool_index));
         let Some(entry) = entry else { return 0 };
-        let grace = if entry.grant.not_after <= self.clock.best() { TicketFlags::GRACE } else { 0 };
+        let in_grace = self.clock.best().has_reached(entry.grant.not_after);
+        let grace = if in_grace { TicketFlags::GRACE } else { 0 };
         let sold = match entry.pool.seats {
             PoolSeats::Value(seats) => seats,
             PoolSeats::Unlimited => u32::MAX,
@@ -326,7 +329,7 @@ impl NodeCore {
         let holder = self.intern_holder(&checkout.holder, out);
         let features = self.intern_features(&checkout.features, out);
         let granted = LeaseGranted {
-            lease: LeaseId::new(self.clock.best(), &entropy.draw()),
+            lease: LeaseId::new(self.clock.best().recorded(), &entropy.draw()),
             pool,
             allocation: row,
             epoch: self.next_epoch(pool),
@@ -340,8 +343,8 @@ impl NodeCore {
             params_hash,
             wish_ttl_ms: self.wish_ms(pool, checkout),
             deadline: self.clock.svc().plus(ttl_ms),
-            issued_floor: self.clock.floor(),
-            issued_hi: self.clock.hi(),
+            issued_floor: self.clock.floor().recorded(),
+            issued_hi: self.clock.hi().recorded(),
         };
         let grant = self.emit(Record::LeaseGranted(granted), out);
         self.promise_seat(to, grant, out);
@@ -456,77 +459,6 @@ impl NodeCore {
         let rows = candidate.rows.iter().filter_map(|(row, _)| provision.rows.get(row));
         rows.fold(0, |sum, row| sum.saturating_add(self.kept_slots(provision, row).len()))
     }
-
-    /// A denial for time names both times and the difference.
-    pub(crate) fn no_promise(&self, none: NoPromise) -> Denial {
-        if none.code == Code::Recovering {
-            return self.denial_in_recover();
-        }
-        let (bound, best, hi) = (none.bound, self.clock.best(), self.clock.hi());
-        let detail = match none.code {
-            Code::NotYetEffective => {
-                format!("it begins at {bound}, now is {best}: in {}", span(bound.since(best)))
-            }
-            Code::Expired => format!(
-                "it ended, grace included, at {bound}, now is {best}: {} ago",
-                span(best.since(bound))
-            ),
-            Code::Revoked => {
-                format!(
-                    "the vendor revoked it at {bound}, now is {best}: {} ago",
-                    span(best.since(bound).max(0))
-                )
-            }
-            Code::ManifestStale => {
-                format!(
-                    "the last word of the issuer was good until {bound}, now is {best}: {} ago",
-                    span(best.since(bound))
-                )
-            }
-            Code::AllocationEnded => format!(
-                "the allocation ends at {bound}, now may be as late as {hi}: {} left",
-                span(bound.since(hi).max(0))
-            ),
-            Code::ClockRolledBack => format!(
-                "the clock says {}, proven time is {bound}: {} behind",
-                self.clock.wall(),
-                span(bound.since(self.clock.wall()))
-            ),
-            Code::Draining => "the bundle applied last leaves this node no seat for the lease".to_owned(),
-            Code::FeatureNotInPlan => {
-                "the amended grant no longer includes a feature of the lease".to_owned()
-            }
-            Code::BindingMismatch => {
-                "the grant is bound to machines, which this version cannot check".to_owned()
-            }
-            _ => format!(
-                "the clock says {}, and nothing bounds how late it is (proven: {bound})",
-                self.clock.wall()
-            ),
-        };
-        let (hint, allows) = match none.code {
-            Code::NotYetEffective => ("wait, or check this machine's clock", "the beginning of the grant"),
-            Code::Expired => ("ask the vendor to renew the grant", "a renewed grant"),
-            Code::Revoked => ("ask the vendor why, and for a new grant", "a new grant"),
-            Code::ManifestStale | Code::AllocationEnded => {
-                ("make a request and import the vendor's bundle", "a bundle with a longer allocation")
-            }
-            Code::Draining => ("use the lease to its end, then check out again", "a bundle with more seats"),
-            Code::FeatureNotInPlan => {
-                ("use the lease to its end, then check out without the feature", "a grant with the feature")
-            }
-            Code::BindingMismatch => {
-                ("ask the vendor for a grant without bindings", "a grant without bindings")
-            }
-            _ => (
-                "set this machine's clock right, or import a fresh bundle",
-                "a clock that agrees with proven time",
-            ),
-        };
-        let mut denial = denial(none.code, detail, hint);
-        denial.would_allow = vec![allows.to_owned()];
-        denial
-    }
 }
 
 /// How a seat with these flags was allowed.
@@ -542,7 +474,7 @@ pub(crate) fn code_of(flags: u16) -> Code {
 fn matching_pools<'a>(
     provision: &'a Provision,
     checkout: &Checkout,
-    best: UnixMs,
+    best: Best,
 ) -> Result<Vec<(PoolIndex, &'a PoolEntry)>, Box<Denial>> {
     let matches = |entry: &PoolEntry| {
         let product = checkout.product.as_ref().is_none_or(|sku| *sku == entry.grant.sku);
@@ -603,16 +535,4 @@ fn key_conflict(checkout: &Checkout) -> Problem {
 fn key_ended(checkout: &Checkout) -> Problem {
     let detail = format!("the lease of key {} has ended", checkout.key);
     Problem::new(Code::LeaseEnded, detail, "use a new key for a new seat")
-}
-
-/// A span for people: the two largest units.
-pub(crate) fn span(ms: i64) -> String {
-    let seconds = ms.div_euclid(1000);
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
 }

@@ -52,7 +52,7 @@ impl NodeCore {
             account: provision.account,
             head: &provision.head,
             has_report: self.has_news(provision),
-            word_due: wanted_from <= self.clock_at(now).best(),
+            word_due: self.clock_at(now).best().has_reached(wanted_from),
             word_ms: wanted_from.since(provision.last_bundle.issued_at),
         })
     }

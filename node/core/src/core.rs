@@ -62,6 +62,8 @@ pub struct NodeCore {
     pub(crate) recent_denials: RecentDenials,
     /// Not part of the fold: counted since the last roll-up.
     pub(crate) pending_denials: PendingDenials,
+    /// Not part of the fold: operators were told that the clock is suspect.
+    pub(crate) told_suspect: bool,
     pub(crate) next_seq: Seq,
     frame: Frame,
     /// The clock before the frame being filled.
@@ -126,6 +128,7 @@ impl NodeCore {
             machine: None,
             recent_denials: RecentDenials::new(),
             pending_denials: PendingDenials::new(),
+            told_suspect: false,
             next_seq: Seq(1),
             frame: Frame { first_seq: Seq(1), leaves: 0 },
             earlier_clock: Clock::new(),
@@ -136,7 +139,7 @@ impl NodeCore {
     #[cfg(feature = "mutants")]
     #[must_use]
     pub const fn with_rules(mut self, rules: Rules) -> Self {
-        self.rules = rules;
+        (self.rules, self.clock.rules, self.earlier_clock.rules) = (rules, rules, rules);
         self
     }
 
@@ -161,6 +164,7 @@ impl NodeCore {
             self.clock.stamp_of(now).svc,
             "stamp and handle read the same clock"
         );
+        self.tell_of_clock(out);
         if self.wants_roll_up(&input) {
             self.roll_up_denials(out);
         }
@@ -253,6 +257,7 @@ impl NodeCore {
                 let opened = open_bundle(root, &envelope.0).map_err(|error| broken(&error.to_string()))?;
                 self.put_in_force(&opened, *time_accepted);
             }
+            Record::TimeAccepted { cause: _ } => self.clock.believe_aside(),
             Record::HolderSeen { index, holder } => self.holders.insert(*index, holder.clone()),
             Record::FeaturesSeen { index, features } => self.features.insert(*index, features.clone()),
             Record::LeaseGranted(granted) => self.apply_grant(seq, granted),
@@ -284,7 +289,7 @@ impl NodeCore {
             Record::TicketAdopted { granted, replaces } => self.apply_adoption(seq, granted, replaces),
             Record::RecoverEnded => self.apply_recover_ended(),
             Record::Forked { report_seq } => {
-                self.fork = Some(Fork { since: self.clock.wall(), report_seq: *report_seq });
+                self.fork = Some(Fork { since: self.clock.wall().recorded(), report_seq: *report_seq });
             }
             Record::MachineSeen { machine } => self.machine = Some(*machine),
             Record::IssuerNamed { url, key, .. } => {
@@ -359,7 +364,7 @@ impl NodeCore {
 
     fn initialise(&mut self, initialise: Initialise, out: &mut Effects) {
         let Initialise { cause, trust_root, sign_key, tls_keys, name } = initialise;
-        let incarnation = minutes_since_2024(self.clock.wall().0);
+        let incarnation = minutes_since_2024(self.clock.wall().recorded().0);
         self.emit(
             Record::Initialised {
                 cause,
@@ -402,13 +407,10 @@ impl NodeCore {
     fn put_in_force(&mut self, opened: &OpenedBundle, time_accepted: bool) {
         let brings_rows = self.brings_rows(opened);
         let Some(identity) = &mut self.identity else { return };
-        extend_roots(&mut identity.roots, &identity.root, opened);
+        let floor_reset = extend_roots(&mut identity.roots, &identity.root, opened);
         identity.root = opened.root.clone();
-        if let Some(time) = &opened.time {
-            let asked = self.requests.iter().find(|request| request.nonce == time.nonce);
-            let asked = asked.and_then(|request| request.made);
-            self.clock.learn(time, asked, time_accepted);
-        }
+        self.take_time(opened, floor_reset, time_accepted);
+        let Some(identity) = &self.identity else { return };
         let unbounded_ms = self.clock.unbounded_ms();
         match &mut self.provision {
             Some(provision) if brings_rows => provision.take(opened, &identity.roots, unbounded_ms),
@@ -449,7 +451,7 @@ impl NodeCore {
         self.features.acquire(granted.features);
         let place = self.next_leaf();
         let promise = self.promise(svc, granted.deadline, place);
-        let lease = Lease::new(seq, granted, promise, self.clock.wall());
+        let lease = Lease::new(seq, granted, promise, self.clock.wall().recorded());
         self.ledger.insert(granted.principal, lease);
     }
 
@@ -458,7 +460,8 @@ impl NodeCore {
         let Some(lease) = self.ledger.get(grant) else { return };
         let row = self.row_for_renewal(lease).unwrap_or(lease.row);
         let flags = self.flags_of(row, &lease.slots);
-        let (svc, issued, old_row) = (self.clock.svc(), (self.clock.floor(), self.clock.hi()), lease.row);
+        let issued = (self.clock.floor().recorded(), self.clock.hi().recorded());
+        let (svc, old_row) = (self.clock.svc(), lease.row);
         let promise = self.promise(svc, lease.deadline().plus(longer_ms), place);
         let reclaim_at = promise.reclaim_at.max(lease.reclaim_at());
         self.ledger.update(grant, |lease| {

@@ -10,6 +10,7 @@ use leasehold_protocol::ids::{LeaseId, PoolId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
+use leasehold_protocol::time::UnixMs;
 
 use crate::input::ReplyTo;
 use crate::record::Record;
@@ -149,4 +150,27 @@ pub enum Event {
     },
     /// The node runs on another machine than before.
     Moved,
+    /// A signed time is too far ahead to be believed without somebody's word.
+    TimeKeptAside {
+        /// What it says.
+        earliest: UnixMs,
+        /// What the node holds it against.
+        best: UnixMs,
+    },
+    /// The wall clock contradicts proven time or the running time.
+    ClockSuspect {
+        /// What it says.
+        wall: UnixMs,
+        /// Proven time.
+        floor: UnixMs,
+        /// In words.
+        cause: String,
+    },
+    /// It no more does.
+    ClockHealed {
+        /// What it says.
+        wall: UnixMs,
+        /// Proven time.
+        floor: UnixMs,
+    },
 }

@@ -10,6 +10,7 @@ use leasehold_protocol::seq::Seq;
 use crate::core::{Identity, NodeCore, refuse, refuse_artefact, reply};
 use crate::effect::{Effect, Effects, Event, Reply};
 use crate::input::{Cause, ReplyTo};
+use crate::no_promise::Span;
 use crate::provision::{PoolEntry, Provision};
 use crate::revocation::scheduled_at;
 use crate::surrender::CONFLICT;
@@ -47,9 +48,7 @@ impl NodeCore {
         }
         let bundle_id = opened.bundle.issue.id;
         if self.provision.as_ref().is_some_and(|p| p.last_bundle.envelope == envelope) {
-            let answer =
-                ImportAnswer { result: ImportResult::AlreadyApplied, bundle_id, changes: Vec::new() };
-            return reply(to, Seq(0), Reply::Imported(Box::new(answer)), out);
+            return self.import_again(to, cause, &opened, dry_run, accept_time, out);
         }
         if let Err(unfit) = self.check_newer(&opened).and_then(|()| self.check_revocations(&opened)) {
             return refuse_artefact(to, Kind::Bundle, unfit.code, unfit.detail, unfit.hint, out);
@@ -61,10 +60,11 @@ impl NodeCore {
             return self.refuse_by_record(to, problem, out);
         }
         let mut changes = changes(self.provision.as_ref(), &opened);
-        if let Some(time) = opened.time.as_ref().filter(|time| !self.clock.believes(time, accept_time)) {
+        if let Some(time) = opened.time.as_ref().filter(|time| !accept_time && !self.believes(time)) {
             let (earliest, best) = (time.earliest, self.clock.best());
+            let ahead = Span(earliest.since(best.recorded()));
             changes.push(format!(
-                "its time {earliest} is set aside, being far ahead of {best}: --accept-time believes it"
+                "its time {earliest} is kept aside, being {ahead} ahead of {best}: --accept-time believes it"
             ));
         }
         if dry_run {
@@ -73,9 +73,32 @@ impl NodeCore {
         }
         let seq = self.emit_bundle(cause, &opened, accept_time, out);
         self.shrink_rows(out);
+        self.tell_of_time_kept_aside(&opened, out);
         out.0.push(Effect::Event(Event::BundleApplied { digest: opened.bundle.digest() }));
         let answer = ImportAnswer { result: ImportResult::Applied, bundle_id, changes };
         reply(to, seq, Reply::Imported(Box::new(answer)), out);
+    }
+
+    /// The bundle is in force. An operator may still vouch for its time, if that was kept aside.
+    fn import_again(
+        &mut self,
+        to: ReplyTo,
+        cause: Cause,
+        opened: &OpenedBundle,
+        dry_run: bool,
+        accept_time: bool,
+        out: &mut Effects,
+    ) {
+        let bundle_id = opened.bundle.issue.id;
+        let seq = self.next_seq;
+        let mut answer =
+            ImportAnswer { result: ImportResult::AlreadyApplied, bundle_id, changes: Vec::new() };
+        if !dry_run && accept_time && self.accept_time_kept_aside(cause, opened, out) {
+            answer.result = ImportResult::Applied;
+            answer.changes.push(format!("its time is believed: it is {} or later", self.clock.floor()));
+            return reply(to, seq, Reply::Imported(Box::new(answer)), out);
+        }
+        reply(to, Seq(0), Reply::Imported(Box::new(answer)), out);
     }
 
     fn check_recipient(&self, identity: &Identity, opened: &OpenedBundle) -> Result<(), Unfit> {

@@ -6,16 +6,9 @@ use leasehold_protocol::time::UnixMs;
 
 use crate::clock::Clock;
 use crate::limits;
+use crate::no_promise::{NoPromise, Unbounded};
 use crate::provision::{Provision, Row};
 use crate::rules::Rules;
-
-/// Why a row promises nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoPromise {
-    pub(crate) code: Code,
-    /// The instant that matters for the code: the row's end, the floor, …
-    pub(crate) bound: UnixMs,
-}
 
 /// What rows are asked with.
 pub(crate) struct Promises<'a> {
@@ -29,13 +22,11 @@ impl Promises<'_> {
     pub(crate) fn fresh(&self, row: &Row, wish_ms: i64) -> Result<i64, NoPromise> {
         let not_after = row.allocation.not_after;
         self.usable(row)?;
-        if !self.rules.leases_end_with_their_row || self.clock.hi() == UnixMs::MAX {
-            return Ok(wish_ms);
-        }
-        let room_ms = not_after.since(self.clock.hi());
+        let bounded_ms = self.clock.room_ms(not_after).filter(|_| self.rules.leases_end_with_their_row);
+        let Some(room_ms) = bounded_ms else { return Ok(wish_ms) };
         let ttl_ms = wish_ms.min(share(room_ms, 10, 11));
         if ttl_ms < limits::LEASE_MIN_MS {
-            return Err(NoPromise { code: Code::AllocationEnded, bound: not_after });
+            return Err(NoPromise::new(Code::AllocationEnded, not_after));
         }
         Ok(ttl_ms)
     }
@@ -45,10 +36,9 @@ impl Promises<'_> {
         let not_after = row.allocation.not_after;
         self.usable(row)?;
         let rest_ms = share(ttl_ms, 11, 10).saturating_sub(age_ms).max(0);
-        let ends = self.clock.hi() != UnixMs::MAX
-            && self.clock.possibly_past(not_after.plus(rest_ms.saturating_neg()).plus(1));
+        let ends = self.clock.room_ms(not_after).is_some_and(|room_ms| room_ms < rest_ms);
         if ends && self.rules.leases_end_with_their_row {
-            return Err(NoPromise { code: Code::AllocationEnded, bound: not_after });
+            return Err(NoPromise::new(Code::AllocationEnded, not_after));
         }
         Ok(())
     }
@@ -57,28 +47,40 @@ impl Promises<'_> {
     fn usable(&self, row: &Row) -> Result<(), NoPromise> {
         let allocation = &row.allocation;
         if self.clock.not_yet(allocation.not_before) {
-            return Err(NoPromise { code: Code::NotYetEffective, bound: allocation.not_before });
+            return Err(NoPromise::new(Code::NotYetEffective, allocation.not_before));
         }
-        if self.clock.hi() == UnixMs::MAX {
+        if !self.clock.is_bounded() {
             return self.without_bound(row);
         }
         let ended = self.clock.possibly_past(allocation.not_after);
         if ended && self.rules.leases_end_with_their_row {
-            return Err(NoPromise { code: Code::AllocationEnded, bound: allocation.not_after });
+            return Err(NoPromise::new(Code::AllocationEnded, allocation.not_after));
         }
         self.offline(row)
     }
 
     /// Nobody knows how late it is. Only a row that waits for nobody may be served, for a budget of running time.
     fn without_bound(&self, row: &Row) -> Result<(), NoPromise> {
-        let allocation = &row.allocation;
-        let used_ms = self.clock.unbounded_ms().saturating_sub(row.unbounded_from_ms);
-        let budget = allocation.fixed && !self.requires_clock(row) && used_ms < allocation.suspect_budget_ms;
-        if budget && self.clock.floor() < allocation.not_after {
-            return self.offline(row);
-        }
+        let budget_ms = row.allocation.suspect_budget_ms;
+        let why = match self.budget_left_ms(row) {
+            Some(1..) if self.clock.certainly_past(row.allocation.not_after) => Unbounded::Over,
+            Some(1..) => return self.offline(row),
+            Some(_) => Unbounded::UsedUp { budget_ms },
+            None if self.requires_clock(row) => Unbounded::ClockRequired,
+            None => Unbounded::NoBudget,
+        };
         let code = if self.clock.rolled_back() { Code::ClockRolledBack } else { Code::ClockUntrusted };
-        Err(NoPromise { code, bound: self.clock.floor() })
+        Err(NoPromise::unbounded(code, self.clock.floor().recorded(), why))
+    }
+
+    /// The running time for which a row may still be served without an upper bound of time; none if it never is.
+    pub(crate) fn budget_left_ms(&self, row: &Row) -> Option<i64> {
+        let budget_ms = row.allocation.suspect_budget_ms;
+        if !row.allocation.fixed || budget_ms == 0 || self.requires_clock(row) {
+            return None;
+        }
+        let used_ms = self.clock.unbounded_ms().saturating_sub(row.unbounded_from_ms);
+        Some(budget_ms.saturating_sub(used_ms).max(0))
     }
 
     fn requires_clock(&self, row: &Row) -> bool {
@@ -87,10 +89,10 @@ impl Promises<'_> {
 
     fn offline(&self, row: &Row) -> Result<(), NoPromise> {
         let Some(end) = offline_end(self.provision, row) else { return Ok(()) };
-        if self.clock.best() < end {
+        if !self.clock.best().has_reached(end) {
             return Ok(());
         }
-        Err(NoPromise { code: Code::ManifestStale, bound: end })
+        Err(NoPromise::new(Code::ManifestStale, end))
     }
 }
 

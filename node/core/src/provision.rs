@@ -12,6 +12,7 @@ use leasehold_protocol::ids::{AccountId, NodeId, PoolId};
 use leasehold_protocol::time::UnixMs;
 use leasehold_protocol::trust_root::TrustRoot;
 
+use crate::clock::Best;
 use crate::release::Releases;
 use crate::revocation::{Revocations, scheduled_at};
 
@@ -133,10 +134,10 @@ impl Provision {
     }
 
     /// Since when the pool is revoked, if it is at `best` and would still live otherwise.
-    pub(crate) fn revoked_since(&self, entry: &PoolEntry, best: UnixMs) -> Option<UnixMs> {
+    pub(crate) fn revoked_since(&self, entry: &PoolEntry, best: Best) -> Option<UnixMs> {
         let known = || self.revocations.since(entry);
-        let scheduled = || scheduled_at(&self.head, entry).filter(|&at| at <= best);
-        if best < entry.grant.grace_end() { known().or_else(scheduled) } else { None }
+        let scheduled = || scheduled_at(&self.head, entry).filter(|&at| best.has_reached(at));
+        if best.has_reached(entry.grant.grace_end()) { None } else { known().or_else(scheduled) }
     }
 
     /// All that is revoked when `newer` was issued, as far as it was told before.
@@ -268,13 +269,20 @@ fn allocation_envelope<'a>(opened: &'a OpenedBundle, allocation: &Allocation) ->
     opened.allocations.iter().find(same).map(Verified::envelope)
 }
 
-/// All roots a node has, ascending, as the bundle's roots extend them.
-pub(crate) fn extend_roots(roots: &mut Vec<Bytes>, from: &TrustRoot, opened: &OpenedBundle) {
-    let mut newest = from.clone();
+/// All roots a node has, ascending, as the bundle's roots extend them. Answers what the new ones say the floor of time
+/// is to be, if one says so.
+pub(crate) fn extend_roots(
+    roots: &mut Vec<Bytes>,
+    from: &TrustRoot,
+    opened: &OpenedBundle,
+) -> Option<UnixMs> {
+    let (mut newest, mut floor_reset) = (from.clone(), None);
     for bytes in opened.bundle.items_of(Kind::Root) {
         if let Ok(next) = newest.advance(bytes) {
             roots.push(Bytes(bytes.to_vec()));
+            floor_reset = next.root().floor_reset.or(floor_reset);
             newest = next;
         }
     }
+    floor_reset
 }

@@ -39,7 +39,7 @@ impl NodeCore {
         }
         let Some(provision) = &self.provision else { return refuse(to, unprovisioned(), out) };
         let serial = self.reports.saturating_add(1);
-        let wall = self.clock.wall();
+        let wall = self.clock.wall().recorded();
         let receipt = Box::new(Receipt {
             issue: Issue { id: ReceiptId::new(wall, &entropy.draw()), serial, issued_at: wall },
             account: provision.account,

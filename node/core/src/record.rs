@@ -182,6 +182,11 @@ pub enum Record {
         /// Which.
         machine: Machine,
     },
+    /// An operator vouched for the signed time that was kept aside.
+    TimeAccepted {
+        /// Who acted and why.
+        cause: Cause,
+    },
 }
 
 /// How a request reaches the issuer.

@@ -20,7 +20,7 @@ use crate::denial::denial;
 use crate::effect::{Effect, Effects, Event, Reply};
 use crate::input::{Cause, ReplyTo};
 use crate::lease::{Lease, grace_ms};
-use crate::promise::NoPromise;
+use crate::no_promise::NoPromise;
 use crate::provision::Row;
 use crate::record::Record;
 use crate::rules::Rules;
@@ -245,13 +245,13 @@ impl NodeCore {
     /// The same as an instant, for people.
     pub(crate) fn wait_ends_by(&self, clock: &Clock) -> Option<UnixMs> {
         let left_ms = self.wait_ends_at(clock)?.since(clock.svc());
-        Some(clock.best().plus(left_ms))
+        Some(clock.best().recorded().plus(left_ms))
     }
 
     /// Why no seat is given.
     pub(crate) fn not_served(&self) -> NoPromise {
-        let bound = self.wait_ends_by(&self.clock).unwrap_or_else(|| self.clock.best());
-        NoPromise { code: Code::Recovering, bound }
+        let bound = self.wait_ends_by(&self.clock).unwrap_or_else(|| self.clock.best().recorded());
+        NoPromise::new(Code::Recovering, bound)
     }
 
     /// Why no seat is given, what ends it, and when at the earliest.
@@ -329,7 +329,8 @@ impl NodeCore {
     /// max(previous + 1, minutes since 2024): no epoch of a forgotten lease comes again.
     fn next_incarnation(&self) -> Option<u32> {
         let known = self.identity.as_ref()?.incarnation;
-        let next = minutes_since_2024(self.clock.best().0).max(known.saturating_add(1)).min(INCARNATION_MAX);
+        let minutes = minutes_since_2024(self.clock.best().recorded().0);
+        let next = minutes.max(known.saturating_add(1)).min(INCARNATION_MAX);
         Some(if self.rules.recover_begins_incarnation { next } else { known })
     }
 }

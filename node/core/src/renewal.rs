@@ -13,14 +13,13 @@ use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::UnixMs;
 
 use crate::adoption::{superseded, ticket_needed};
-use crate::checkout::span;
 use crate::core::{NodeCore, refuse, unknown_lease};
 use crate::denial::denial;
 use crate::effect::Effects;
 use crate::input::{Principal, ReplyTo, Shown};
 use crate::lease::{Lease, Standing};
 use crate::limits;
-use crate::promise::NoPromise;
+use crate::no_promise::{NoPromise, Span};
 use crate::provision::{PoolEntry, PoolIndex, Provision, RowIndex};
 use crate::record::{EndCause, Record};
 use crate::seats::{self, Seats};
@@ -148,7 +147,7 @@ impl NodeCore {
         if lease.standing() == Standing::Forced {
             return Err(Box::new(forced()));
         }
-        let withdrawn = NoPromise { code: Code::Draining, bound: UnixMs::MAX };
+        let withdrawn = NoPromise::new(Code::Draining, UnixMs::MAX);
         let none = |none| Box::new(self.no_promise(none));
         let provision = self.provision.as_ref().ok_or_else(|| none(withdrawn))?;
         let entry = provision.pools.get(&lease.pool).ok_or_else(|| none(withdrawn))?;
@@ -165,7 +164,7 @@ impl NodeCore {
         entry: &PoolEntry,
         lease: &Lease,
     ) -> Result<Renewal, NoPromise> {
-        let withdrawn = NoPromise { code: Code::Draining, bound: UnixMs::MAX };
+        let withdrawn = NoPromise::new(Code::Draining, UnixMs::MAX);
         self.check_grant(provision, entry)?;
         let own = self.row_for_renewal(lease);
         let moved = match own.filter(|row| self.keeps(provision, *row, lease)) {
@@ -178,12 +177,12 @@ impl NodeCore {
         // What an amendment took away cannot be proved any more.
         let features = self.features.get(lease.features).into_iter().flatten();
         if features.into_iter().any(|feature| !entry.grant.features.contains(feature)) {
-            return Err(NoPromise { code: Code::FeatureNotInPlan, bound: UnixMs::MAX });
+            return Err(NoPromise::new(Code::FeatureNotInPlan, UnixMs::MAX));
         }
         let ttl_ms = self.promises(provision).fresh(row, wish_ms(entry, lease))?;
         let deadline = self.clock.svc().plus(ttl_ms);
         if deadline < lease.deadline() {
-            return Err(NoPromise { code: Code::AllocationEnded, bound: row.allocation.not_after });
+            return Err(NoPromise::new(Code::AllocationEnded, row.allocation.not_after));
         }
         Ok(Renewal { longer_ms: deadline.since(lease.deadline()), moved })
     }
@@ -271,7 +270,7 @@ fn forced() -> Denial {
 }
 
 fn idle(idle_ms: i64, most_ms: i64) -> Denial {
-    let (idle, most) = (span(idle_ms), span(most_ms));
+    let (idle, most) = (Span(idle_ms), Span(most_ms));
     let detail = format!("the seat was not used for {idle}, its pool asks for use within {most}");
     let mut denial =
         denial(Code::IdleTimeout, detail, "use it before its promise ends, or check out again later");

@@ -74,9 +74,9 @@ impl NodeCore {
         let serial = self.reports.saturating_add(1);
         let request = Request {
             issue: Issue {
-                id: RequestId::new(self.clock.wall(), &entropy.draw()),
+                id: RequestId::new(self.clock.wall().recorded(), &entropy.draw()),
                 serial,
-                issued_at: self.clock.wall(),
+                issued_at: self.clock.wall().recorded(),
             },
             account: provision.map(|p| p.account),
             node: provision.map(|p| p.node),

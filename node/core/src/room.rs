@@ -10,7 +10,7 @@ use leasehold_protocol::time::{SvcMs, UnixMs};
 
 use crate::core::NodeCore;
 use crate::lease::{Lease, Standing};
-use crate::promise::NoPromise;
+use crate::no_promise::NoPromise;
 use crate::provision::{PoolEntry, PoolIndex, Provision, Row};
 
 impl NodeCore {
@@ -51,7 +51,7 @@ impl NodeCore {
         entry: &PoolEntry,
         lease: &Lease,
     ) -> Result<(), NoPromise> {
-        let none = Err(NoPromise { code: Code::Draining, bound: UnixMs::MAX });
+        let none = Err(NoPromise::new(Code::Draining, UnixMs::MAX));
         if lease.has_run_out(self.clock.svc()) {
             let room = self.has_room(provision, lease.pool, entry, lease.count);
             return if room { Ok(()) } else { none };

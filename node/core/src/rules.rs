@@ -41,6 +41,20 @@ pub struct Rules {
     pub(crate) time_alone_for_fixed_rows: bool,
     /// And only if no later generation was ever in force here.
     pub(crate) time_alone_in_last_generation: bool,
+    /// A wall clock that gains on the running time voids the upper bounds of time that were carried.
+    pub(crate) steps_void_bounds: bool,
+    /// The wall clock never lifts the floor.
+    pub(crate) floor_is_proven: bool,
+    /// The time between two boots does not count as running time.
+    pub(crate) off_time_is_none: bool,
+    /// What was measured may be wrong by the allowed rate.
+    pub(crate) rates_may_err: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self::LAW
+    }
 }
 
 impl Rules {
@@ -63,6 +77,10 @@ impl Rules {
         recover_releases_nothing: true,
         time_alone_for_fixed_rows: true,
         time_alone_in_last_generation: true,
+        steps_void_bounds: true,
+        floor_is_proven: true,
+        off_time_is_none: true,
+        rates_may_err: true,
     };
 }
 
@@ -70,6 +88,11 @@ impl Rules {
     /// How long after the end of its promise a seat is not given to anybody else.
     pub(crate) fn grace_ms(self, ttl_ms: i64) -> i64 {
         if self.reclaim_waits_for_grace { grace_ms(ttl_ms) } else { 0 }
+    }
+
+    /// How much of the time that seems to have passed between two boots is running time.
+    pub(crate) const fn off_ms(self, wall_ms: i64) -> i64 {
+        if self.off_time_is_none || wall_ms < 0 { 0 } else { wall_ms }
     }
 }
 
@@ -191,6 +214,34 @@ impl Rules {
     #[must_use]
     pub const fn with_time_alone_in_any_generation(mut self) -> Self {
         self.time_alone_in_last_generation = false;
+        self
+    }
+
+    /// Believes what was carried although the wall clock stepped forward, as it does after a pause of the machine.
+    #[must_use]
+    pub const fn without_void_bounds(mut self) -> Self {
+        self.steps_void_bounds = false;
+        self
+    }
+
+    /// Lets the wall clock lift the floor: one set to 2099 locks the node out.
+    #[must_use]
+    pub const fn without_proof_of_floor(mut self) -> Self {
+        self.floor_is_proven = false;
+        self
+    }
+
+    /// Counts what the wall clock gained over a reboot as running time: leases end before their time.
+    #[must_use]
+    pub const fn without_off_time(mut self) -> Self {
+        self.off_time_is_none = false;
+        self
+    }
+
+    /// Carries upper bounds of time as if every oscillator were exact.
+    #[must_use]
+    pub const fn without_rate_error(mut self) -> Self {
+        self.rates_may_err = false;
         self
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use leasehold_protocol::api::{
-    AllocationStatus, ClockStatus, IdentityAnswer, IssuerContact, JournalStatus, LeaseState, LeaseStatus,
-    LeasesAnswer, PoolStatus, StatusAnswer, instant,
+    AllocationStatus, IdentityAnswer, IssuerContact, JournalStatus, LeaseState, LeaseStatus, LeasesAnswer,
+    PoolStatus, StatusAnswer, instant,
 };
 use leasehold_protocol::armour::one_line;
 use leasehold_protocol::artefact::{Chain, Seats, TicketFlags};
@@ -13,10 +13,12 @@ use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{ClockReading, UnixMs};
 
-use crate::clock::{Clock, ClockQuality};
+use crate::clock::Clock;
+use crate::clock_report;
 use crate::core::NodeCore;
 use crate::lease::{Lease, Standing};
-use crate::provision::{PoolEntry, PoolIndex, Provision};
+use crate::promise::Promises;
+use crate::provision::{PoolEntry, PoolIndex, Provision, Row};
 use crate::trust::Trust;
 
 impl NodeCore {
@@ -30,7 +32,7 @@ impl NodeCore {
             trust_state: trust.state,
             trust_cause: trust.cause,
             next_transition_at: trust.next.and_then(instant),
-            clock: clock_status(&clock),
+            clock: clock_report::status(&clock),
             issuer: IssuerContact {
                 url: self.issuer.as_ref().map(|issuer| issuer.url.clone()),
                 reachable: None,
@@ -108,6 +110,7 @@ impl NodeCore {
                 allocation_id: row.allocation.issue.id,
                 seats: seats(self.slots_of(provision, row).len()),
                 not_after: row.allocation.not_after.to_string(),
+                budget_left_ms: self.budget_left_ms(provision, row, clock),
             })
             .collect();
         let trust = match provision.revoked_since(entry, clock.best()) {
@@ -173,10 +176,17 @@ impl NodeCore {
         free.map_or(0, |free| overdraft.len().saturating_sub(free))
     }
 
+    /// For how long a row is served on, while nothing bounds how late it is.
+    fn budget_left_ms(&self, provision: &Provision, row: &Row, clock: &Clock) -> Option<i64> {
+        let promises = Promises { clock, provision, rules: self.rules };
+        promises.budget_left_ms(row).filter(|_| !clock.is_bounded())
+    }
+
     /// When the last promise of a pool ends, if none is added.
     fn drained_at(&self, pool: PoolIndex, clock: &Clock) -> Option<UnixMs> {
         let left_ms = self.ledger.last_deadline(pool)?.since(clock.svc());
-        (left_ms > 0).then(|| clock.best().plus(left_ms))
+        let best = clock.best().recorded();
+        (left_ms > 0).then(|| best.plus(left_ms))
     }
 
     /// None where a lease waited for its holder and waits no more: it is ended as soon as its seat is needed.
@@ -253,20 +263,4 @@ struct Standings {
     held: u32,
     released: u32,
     forced: u32,
-}
-
-fn clock_status(clock: &Clock) -> ClockStatus {
-    let status = match clock.quality() {
-        ClockQuality::Good => "GOOD",
-        ClockQuality::Coarse => "COARSE",
-        ClockQuality::Suspect => "SUSPECT",
-    };
-    ClockStatus {
-        status: status.to_owned(),
-        floor: instant(clock.floor()),
-        best: clock.best().to_string(),
-        hi: instant(clock.hi()),
-        wall: clock.wall().to_string(),
-        svc_ms: clock.svc().0,
-    }
 }

@@ -4,6 +4,7 @@ use leasehold_protocol::api::TrustState;
 use leasehold_protocol::artefact::Head;
 use leasehold_protocol::time::UnixMs;
 
+use crate::clock::Best;
 use crate::fork::Fork;
 use crate::promise::offline_end;
 use crate::provision::{PoolEntry, Provision, Row};
@@ -28,9 +29,9 @@ impl Trust {
     }
 
     /// The node-wide part: how old the issuer's last word is.
-    pub(crate) fn of_head(head: &Head, best: UnixMs) -> Self {
+    pub(crate) fn of_head(head: &Head, best: Best) -> Self {
         let stale_at = head.issue.issued_at.plus(head.fresh_for_ms);
-        if stale_at <= best {
+        if best.has_reached(stale_at) {
             let cause =
                 format!("the issuer's last word was to be renewed by {stale_at}; seats are served on");
             return Self { state: TrustState::Stale, cause, next: None };
@@ -68,10 +69,10 @@ impl Trust {
     }
 
     /// The state of a pool that is not revoked: that of the best of its rows. A revocation told in advance ends it.
-    pub(crate) fn of_pool(provision: &Provision, entry: &PoolEntry, rows: &[&Row], best: UnixMs) -> Self {
+    pub(crate) fn of_pool(provision: &Provision, entry: &PoolEntry, rows: &[&Row], best: Best) -> Self {
         let trust = Self::of_rows(provision, entry, rows, best);
         match scheduled_at(&provision.head, entry) {
-            Some(at) if best < at => Self {
+            Some(at) if !best.has_reached(at) => Self {
                 next: earliest([trust.next, Some(at)]),
                 cause: format!("{}; the vendor revokes the grant at {at}", trust.cause),
                 ..trust
@@ -80,20 +81,20 @@ impl Trust {
         }
     }
 
-    fn of_rows(provision: &Provision, entry: &PoolEntry, rows: &[&Row], best: UnixMs) -> Self {
+    fn of_rows(provision: &Provision, entry: &PoolEntry, rows: &[&Row], best: Best) -> Self {
         let grant = &entry.grant;
-        if grant.grace_end() <= best {
+        if best.has_reached(grant.grace_end()) {
             let cause =
                 format!("the grant ended, grace included, at {}: ask the vendor to renew", grant.grace_end());
             return Self { state: TrustState::Expired, cause, next: None };
         }
         let offline = rows.iter().map(|row| offline_end(provision, row));
-        if offline.clone().all(|end| end.is_some_and(|end| end <= best)) {
+        if offline.clone().all(|end| end.is_some_and(|end| best.has_reached(end))) {
             let cause = "the issuer's last word is too old for this pool: import a newer bundle".to_owned();
             return Self { state: TrustState::Expired, cause, next: None };
         }
         let next_offline = offline.flatten().min();
-        if grant.not_after <= best {
+        if best.has_reached(grant.not_after) {
             let cause =
                 format!("the grant ended at {}, its grace runs until {}", grant.not_after, grant.grace_end());
             return Self {
@@ -102,7 +103,7 @@ impl Trust {
                 next: earliest([Some(grant.grace_end()), next_offline]),
             };
         }
-        if best < grant.not_before {
+        if !best.has_reached(grant.not_before) {
             let cause = format!("the grant begins at {}", grant.not_before);
             return Self { state: TrustState::Fresh, cause, next: Some(grant.not_before) };
         }

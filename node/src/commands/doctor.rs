@@ -161,8 +161,13 @@ fn socket(dir: &DataDir, config: &Config, daemon: &Daemon) -> Finding {
 fn clock(status: &StatusAnswer) -> Finding {
     let clock = &status.clock;
     let detail = format!("{}, it is about {}", clock.status, clock.best);
-    if clock.status == "SUSPECT" {
-        let hint = "compare with a clock you trust; a bundle of the vendor brings signed time";
+    if let (Some(cause), Some(hint)) = (&clock.cause, &clock.hint) {
+        return Finding::warning("clock", format!("{detail}: {cause}"), hint.as_str());
+    }
+    if let Some(time) = &clock.time_kept_aside {
+        let detail = format!("{detail}: a signed time of {time} is kept aside, being far ahead");
+        let hint =
+            "set this machine's clock right, or, if that time is, import the bundle again with --accept-time";
         return Finding::warning("clock", detail, hint);
     }
     Finding::ok("clock", detail)

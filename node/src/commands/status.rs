@@ -1,7 +1,7 @@
 //! `status`: how the node stands. Exit 0 whenever it could be read.
 
 use leasehold_cli::{Failure, Output, People};
-use leasehold_protocol::api::{IssuerContact, StatusAnswer, TrustState};
+use leasehold_protocol::api::{ClockStatus, IssuerContact, StatusAnswer, TrustState};
 use leasehold_protocol::code::Code;
 
 use super::{next_command, pools, recover};
@@ -78,6 +78,13 @@ pub(super) fn of_journal(dir: &DataDir) -> Result<StatusAnswer, Failure> {
     Ok(snapshot.core.status(&now, snapshot.journal, false))
 }
 
+fn clock_in_words(clock: &ClockStatus) -> String {
+    let cause = clock.cause.iter().map(|cause| format!(": {cause}"));
+    let aside = clock.time_kept_aside.iter().map(|time| format!("; a signed time of {time} is kept aside"));
+    let trouble: String = cause.chain(aside).collect();
+    format!("{}, {}{trouble}", clock.status, clock.best)
+}
+
 /// How much a start replays.
 fn newest_snapshot(status: &StatusAnswer) -> String {
     let Some(newest) = &status.journal.snapshot else { return "none yet".to_owned() };
@@ -93,7 +100,7 @@ fn for_people(status: &StatusAnswer) -> People {
         ("node", status.node_id.map_or_else(|| "none yet".to_owned(), |id| id.to_string())),
         ("trust", format!("{} ({})", pools::trust_word(status.trust_state), status.trust_cause)),
         ("changes", status.next_transition_at.clone().unwrap_or_else(|| "not by itself".to_owned())),
-        ("clock", format!("{}, {}", clock.status, clock.best)),
+        ("clock", clock_in_words(clock)),
         ("clock floor", clock.floor.clone().unwrap_or_else(unknown)),
         ("clock bound", clock.hi.clone().unwrap_or_else(unknown)),
         ("issuer", issuer_in_words(&status.issuer)),

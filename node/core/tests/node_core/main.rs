@@ -14,6 +14,8 @@ mod requests;
 mod revocations;
 mod rig;
 mod shrinks;
+mod signed_times;
 mod snapshots;
+mod source;
 mod states;
 mod times;

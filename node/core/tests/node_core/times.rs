@@ -179,3 +179,97 @@ fn a_clock_that_nothing_bounds_is_not_trusted() {
     assert_eq!(denial.code, Code::ClockUntrusted);
     rig.restart();
 }
+
+#[test]
+fn a_pool_that_requires_a_clock_is_not_served_without() {
+    let budget = RowOffer { suspect_budget_ms: Some(DAY_MS), ..row() };
+    let pool = PoolOffer { rows: vec![budget], ..PoolOffer::new(1, "cad", 2) };
+    for (require_clock, expected) in [(true, Code::ClockRolledBack), (false, Code::Allowed)] {
+        let mut rig = Rig::with(vec![PoolOffer { require_clock, ..pool.clone() }]);
+        let lease = rig.seat(1).lease;
+        rig.now.wall_ms = NOW.plus(-60 * MINUTE_MS);
+        rig.reboot(0);
+        assert_eq!(code(&rig.renew(lease)), expected);
+        assert_eq!(code(&rig.checkout(wish(2))), expected);
+    }
+}
+
+/// The budget is running time without a bound, whatever the clock does and however often the node starts.
+#[test]
+fn a_budget_counts_running_time_without_a_bound_and_no_other() {
+    let mut rig = blind(RowOffer { suspect_budget_ms: Some(60 * MINUTE_MS), ..row() });
+    let left = |rig: &Rig| rig.pool().allocations[0].budget_left_ms;
+    rig.tick();
+    rig.wait(20 * MINUTE_MS);
+    assert_eq!(left(&rig), Some(40 * MINUTE_MS));
+    rig.reboot(-DAY_MS);
+    rig.tick();
+    assert_eq!(left(&rig), Some(60 * MINUTE_MS), "the node was off since its last frame");
+    rig.wait(20 * MINUTE_MS);
+    rig.restart();
+    assert_eq!(left(&rig), Some(40 * MINUTE_MS));
+    rig.now.wall_ms = NOW.plus(40 * MINUTE_MS);
+    rig.tick();
+    rig.wait(60 * MINUTE_MS);
+    assert_eq!(left(&rig), None, "the clock was set right");
+    rig.tick();
+    rig.now.wall_ms = NOW.plus(-60 * MINUTE_MS);
+    rig.reboot(0);
+    rig.tick();
+    assert_eq!(left(&rig), Some(40 * MINUTE_MS), "what was used is used");
+}
+
+#[test]
+fn a_row_that_is_certainly_over_is_not_served_from_its_budget() {
+    let ends = NOW.plus(30 * MINUTE_MS);
+    let mut rig =
+        blind(RowOffer { suspect_budget_ms: Some(DAY_MS), not_after: ends, renew_after: ends, ..row() });
+    rig.tick();
+    rig.wait(29 * MINUTE_MS);
+    assert_eq!(code(&rig.checkout(wish(1))), Code::Allowed);
+    rig.wait(2 * MINUTE_MS);
+    let denial = denied(rig.checkout(wish(2)));
+    assert_eq!(denial.code, Code::ClockRolledBack);
+    assert!(denial.detail.contains("certainly over"), "{}", denial.detail);
+}
+
+/// Both times and the difference, and what heals it.
+#[test]
+fn a_denial_for_time_says_both_times_and_how_far_they_are_apart() {
+    let says = |reply, code: Code, parts: &[&str]| {
+        let denial = denied(reply);
+        assert_eq!(denial.code, code);
+        for part in parts {
+            assert!(denial.detail.contains(part), "{part}: {}", denial.detail);
+        }
+        assert!(!denial.hint.is_empty() && !denial.would_allow.is_empty());
+    };
+    let at = |ms: i64| NOW.plus(ms).to_string();
+
+    let pool = PoolOffer { not_before: NOW.plus(2 * DAY_MS), ..PoolOffer::new(1, "cad", 1) };
+    let mut rig = Rig::with(vec![pool]);
+    says(rig.checkout(wish(1)), Code::NotYetEffective, &[&at(2 * DAY_MS), &at(0), "in 2 d 0 h"]);
+
+    let pool = PoolOffer { not_after: NOW.plus(DAY_MS), ..PoolOffer::new(1, "cad", 1) };
+    let mut rig = Rig::with(vec![pool]);
+    rig.wait(3 * DAY_MS);
+    says(rig.checkout(wish(1)), Code::Expired, &[&at(DAY_MS), &at(3 * DAY_MS), "2 d 0 h ago"]);
+
+    let mut rig = with_row(RowOffer { not_after: NOW.plus(DAY_MS), ..row() });
+    rig.reboot(2 * DAY_MS);
+    says(rig.checkout(wish(1)), Code::AllocationEnded, &[&at(DAY_MS), &at(3 * DAY_MS), "2 d 0 h after it"]);
+
+    let mut rig = with_row(RowOffer { not_after: NOW.plus(DAY_MS + 30_000), ..row() });
+    rig.reboot(0);
+    says(rig.checkout(wish(1)), Code::AllocationEnded, &[&at(DAY_MS + 30_000), &at(DAY_MS), "30 s left"]);
+
+    let mut rig = blind(row());
+    let parts = [&at(-60 * MINUTE_MS), &at(0), "1 h 0 min behind", "no budget for that"];
+    says(rig.checkout(wish(1)), Code::ClockRolledBack, &parts);
+
+    let mut rig = blind(RowOffer { suspect_budget_ms: Some(MINUTE_MS), ..row() });
+    rig.tick();
+    rig.wait(MINUTE_MS);
+    let parts = [&at(-59 * MINUTE_MS), "59 min 59 s behind", "budget of 1 min 0 s", "used up"];
+    says(rig.checkout(wish(1)), Code::ClockRolledBack, &parts);
+}
