@@ -177,6 +177,7 @@ impl WriterLoop {
                 Err(RecvTimeoutError::Disconnected) => break,
             };
             let now = read_clock()?;
+            self.store.issuer.observe(&now);
             if let Some(first) = first {
                 self.make_frame(first, now)?;
             }

@@ -10,6 +10,7 @@ use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use crate::amendment;
+use crate::clock::CertainTime;
 use crate::grant::percent_of;
 use crate::limits;
 use crate::node::{Node, NodeClass};
@@ -102,7 +103,7 @@ pub(crate) struct Allocated {
 pub(crate) fn create(
     state: &State,
     at: UnixMs,
-    certain: UnixMs,
+    certain: CertainTime,
     entropy: &mut Entropy,
     new: &NewAllocation,
 ) -> Result<Allocated, Problem> {
@@ -208,7 +209,7 @@ const fn suspect_budget_ms(pool: &PoolState, mobility: Mobility) -> i64 {
 fn slots(
     state: &State,
     pool: &PoolState,
-    certain: UnixMs,
+    certain: CertainTime,
     seats: Seats,
 ) -> Result<(SlotSet, Vec<AllocationId>), Problem> {
     let count = match seats {
@@ -262,10 +263,10 @@ pub(crate) fn highest_slots(slots: &SlotSet, count: u32) -> SlotSet {
 
 impl RowState {
     /// Whether every promise under any version of it has certainly ended, so that its slots may be given to others.
-    pub(crate) fn is_over(&self, certain: UnixMs) -> bool {
+    pub(crate) fn is_over(&self, certain: CertainTime) -> bool {
         let Row { mobility, suspect_budget_ms, not_after, mclt_ms, .. } = self.row;
         let ends = self.longest.max(not_after).plus(mclt_ms).plus(limits::ROW_GUARD_MS);
-        mobility == Mobility::Movable && suspect_budget_ms == 0 && ends < certain
+        mobility == Mobility::Movable && suspect_budget_ms == 0 && certain.certainly_past(ends)
     }
 
     /// Gives slots back. What is left of the wish to shrink stays.

@@ -37,6 +37,19 @@ pub struct CertainTime {
     pub latest: UnixMs,
 }
 
+impl CertainTime {
+    /// Whether true time is after `at`, whatever the wall clock says: what may be given to somebody else then.
+    pub(crate) fn certainly_past(self, at: UnixMs) -> bool {
+        at < self.earliest
+    }
+
+    /// With an operator's word that it is no earlier than `accepted`.
+    pub(crate) fn vouched(self, accepted: Option<UnixMs>) -> Self {
+        let earliest = accepted.map_or(self.earliest, |accepted| self.earliest.max(accepted));
+        Self { earliest, latest: if earliest <= self.latest { self.latest } else { UnixMs::MAX } }
+    }
+}
+
 /// The fold over all stamps, facts and accepted times.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Clock {
@@ -45,6 +58,9 @@ pub(crate) struct Clock {
     /// Since when all readings of this boot were synchronised ones, in boottime.
     synced_since_ms: Option<i64>,
     recorded: Option<Recorded>,
+    /// Not part of the fold: when the kernel was last seen unsynchronised, be it between two frames.
+    #[serde(skip)]
+    unsynced: Option<(BootId, i64)>,
 }
 
 /// What of the last stamp is needed later.
@@ -76,6 +92,13 @@ struct Recorded {
 }
 
 impl Clock {
+    /// Sees a reading that no frame follows: a break of synchronisation between two frames counts, too.
+    pub(crate) fn observe(&mut self, now: &ClockReading) {
+        if !now.kernel_synced {
+            self.unsynced = Some((now.boot_id, now.boottime_ms));
+        }
+    }
+
     /// The clock fields of a frame at this reading. Pure.
     pub(crate) fn stamp_of(&self, now: &ClockReading) -> Stamp {
         let same_boot =
@@ -194,7 +217,9 @@ impl Clock {
     }
 
     fn synced_for_ms(&self, now: &ClockReading) -> i64 {
-        self.synced_since_ms.map_or(0, |since_ms| now.boottime_ms.saturating_sub(since_ms))
+        let broken_ms = self.unsynced.filter(|(boot, _)| *boot == now.boot_id).map(|(_, at_ms)| at_ms);
+        let since_ms = self.synced_since_ms.map(|since_ms| broken_ms.map_or(since_ms, |ms| ms.max(since_ms)));
+        since_ms.map_or(0, |since_ms| now.boottime_ms.saturating_sub(since_ms))
     }
 }
 

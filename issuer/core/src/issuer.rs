@@ -77,6 +77,11 @@ impl Issuer {
         out.0.push(Effect::Reply { to: input.to, after, body });
     }
 
+    /// Sees how the clocks are between two frames.
+    pub fn observe(&mut self, now: &ClockReading) {
+        self.clock.observe(now);
+    }
+
     /// The clock fields of a frame at this reading.
     pub fn stamp_of(&self, now: &ClockReading) -> Stamp {
         self.clock.stamp_of(now)
@@ -297,7 +302,7 @@ impl Issuer {
                 What::NodeRegistered(node::register(state, at, entropy, new, *issued)?)
             }
             Command::CreateAllocation(new) => {
-                let certain = self.certain_time(cause).earliest;
+                let certain = self.certain_time(cause);
                 let allocated = allocation::create(state, at, certain, entropy, new)?;
                 What::AllocationCreated { row: Box::new(allocated.row), freed: allocated.freed }
             }
@@ -362,9 +367,7 @@ impl Issuer {
 
     /// Certain time, with what the operator vouches for.
     fn certain_time(&self, cause: &Cause) -> CertainTime {
-        let CertainTime { earliest, latest } = self.clock.certain_time();
-        let earliest = cause.accept_time.map_or(earliest, |accepted| earliest.max(accepted));
-        CertainTime { earliest, latest: if earliest <= latest { latest } else { UnixMs::MAX } }
+        self.clock.certain_time().vouched(cause.accept_time)
     }
 
     fn check_new(&self) -> Result<(), Problem> {

@@ -60,6 +60,12 @@ pub(crate) struct ClockDocument {
     pub(crate) wall: Timestamp,
     pub(crate) kernel_synchronised: bool,
     pub(crate) last_recorded_at: Option<Timestamp>,
+    /// Why changes are refused, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<String>,
+    /// What heals it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
 }
 
 /// How far the journal reaches.
@@ -90,6 +96,8 @@ fn status(durable: &Durable<'_>) -> Result<StatusDocument, Problem> {
     let trust = issuer.trust_root().ok_or_else(odd_fact)?;
     let root = trust.root();
     let bounds = issuer.bounds_of_time();
+    let refused = issuer.check_clock(durable.now).err();
+    let (cause, hint) = refused.map(|problem| (problem.detail, problem.hint)).unzip();
     Ok(StatusDocument {
         realm: trust.realm().id,
         realm_name: root.realm_name.clone(),
@@ -103,6 +111,8 @@ fn status(durable: &Durable<'_>) -> Result<StatusDocument, Problem> {
             wall: Timestamp(durable.now.wall_ms),
             kernel_synchronised: durable.now.kernel_synced,
             last_recorded_at: issuer.last_recorded().map(Timestamp),
+            cause,
+            hint,
         },
         journal: JournalDocument {
             seq: durable.tail.next_seq.previous(),

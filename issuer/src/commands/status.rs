@@ -8,9 +8,10 @@ use crate::context::Context;
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let status: StatusDocument = context.get("/v1/status", &ReadQuery::default())?;
     let clock = &status.clock;
+    let refused: String = clock.cause.iter().map(|cause| format!("; changes are refused: {cause}")).collect();
     let people = People::facts([
         ("realm", format!("{} ({})", status.realm_name, status.realm)),
-        ("clock", format!("{}, certainly past {}", clock.status, clock.earliest)),
+        ("clock", format!("{}, certainly past {}{refused}", clock.status, clock.earliest)),
         ("journal", format!("{} records", status.journal.seq)),
         ("accounts", status.accounts.to_string()),
         ("products", status.products.to_string()),

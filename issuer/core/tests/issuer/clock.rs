@@ -160,3 +160,32 @@ fn off_time_is_not_certain() {
     write(&mut rig).unwrap();
     assert_eq!(earliest(&rig), before);
 }
+
+#[test]
+fn a_break_of_synchronisation_between_two_facts_counts_too() {
+    for (broken, lifted) in [(true, false), (false, true)] {
+        let mut rig = Rig::new();
+        rig.now.kernel_synced = true;
+        write(&mut rig).unwrap();
+        rig.pass(9 * MINUTE_MS);
+        rig.now.kernel_synced = !broken;
+        rig.issuer.observe(&rig.now);
+        rig.now.kernel_synced = true;
+        rig.pass(9 * MINUTE_MS);
+        write(&mut rig).unwrap();
+        assert_eq!(START <= earliest(&rig), lifted, "{broken}");
+        rig.check_replay();
+    }
+}
+
+/// Every refusal says both times and how far they are apart, and what to do.
+#[test]
+fn an_implausible_clock_is_told_with_both_times() {
+    let mut rig = Rig::new();
+    rig.reboot(10 * DAY_MS);
+    let problem = rig.issuer.check_clock(&rig.now).unwrap_err();
+    for part in [START.to_string(), rig.now.wall_ms.to_string(), "240 h".to_owned()] {
+        assert!(problem.detail.contains(&part), "{part}: {}", problem.detail);
+    }
+    assert!(problem.hint.contains("--accept-time"), "{}", problem.hint);
+}

@@ -18,3 +18,4 @@ mod revocations;
 mod rig;
 mod seats;
 mod selling;
+mod source;
