@@ -12,6 +12,7 @@ use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+use crate::recover::Frozen;
 use crate::refusal::{limit, require};
 use crate::state::State;
 use crate::text;
@@ -89,6 +90,24 @@ pub(crate) struct AccountState {
     pub(crate) standing: Option<(Head, Seq)>,
     /// Something that concerns its nodes changed since the standing head was issued.
     pub(crate) changed: bool,
+    /// Why it gives nothing: the issuer was restored.
+    pub(crate) frozen: Option<Frozen>,
+}
+
+impl AccountState {
+    /// An account that has nothing yet.
+    pub(crate) fn new(at: UnixMs, account: Account) -> Self {
+        Self {
+            account,
+            grants: BTreeSet::new(),
+            nodes: BTreeSet::new(),
+            counters: Counters { manifest: 1, ..Counters::default() },
+            manifest_at: at,
+            standing: None,
+            changed: true,
+            frozen: None,
+        }
+    }
 }
 
 /// The last number of each class of artefacts; the high bits of serials are the issuer's generation.

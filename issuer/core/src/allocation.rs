@@ -15,6 +15,7 @@ use crate::grant::percent_of;
 use crate::limits;
 use crate::node::{Node, NodeClass};
 use crate::pool::{self, PoolState};
+use crate::recover;
 use crate::refusal::{invalid, limit, require};
 use crate::state::State;
 
@@ -89,6 +90,8 @@ pub(crate) struct RowState {
     pub(crate) longest: UnixMs,
     /// The node shall keep no more than so many seats.
     pub(crate) shrink_to: Option<u32>,
+    /// The serial of its newest version that was signed outside of RECOVER; 0 if there is none.
+    pub(crate) claim: u64,
 }
 
 /// A new row, and the rows that ended for it because their time is certainly over.
@@ -109,6 +112,7 @@ pub(crate) fn create(
 ) -> Result<Allocated, Problem> {
     let pool = state.pool(state.find_pool(&new.pool)?)?;
     let node_state = state.node(state.find_node(&new.node, pool.pool.account)?)?;
+    recover::check_thawed(state, pool.pool.account)?;
     let node = &node_state.node;
     require(node.account == pool.pool.account, || {
         let hint = "allocate to a node of the account that bought the seats";

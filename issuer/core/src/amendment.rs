@@ -13,6 +13,7 @@ use crate::allocation::{self, Row};
 use crate::grant::{self, NewGrant};
 use crate::limits;
 use crate::pool::PoolState;
+use crate::recover;
 use crate::refusal::{invalid, limit, require};
 use crate::revocation;
 use crate::state::{GrantState, State};
@@ -57,6 +58,7 @@ pub(crate) fn create(
 ) -> Result<Amended, Problem> {
     let sold = state.grant_state(new.grant)?;
     check_amendable(sold, at, new)?;
+    recover::check_thawed(state, sold.grant.account)?;
     let pool = state.pool(sold.pool)?;
     let account = state.account(sold.grant.account)?;
     if sold.revoked.is_some() {

@@ -6,21 +6,22 @@ use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::ids::{AccountId, AllocationId, NodeId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
-use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::UnixMs;
 use leasehold_protocol::trust_root::TrustRoot;
 
-use crate::account::{Account, AccountState, Counters};
+use crate::account::{Account, AccountState};
 use crate::allocation::{Row, RowState};
 use crate::amendment::Amended;
 use crate::bundle::BundleIssued;
 use crate::fact::{ReplayError, What};
+use crate::fork::{Forked, Reports};
 use crate::grant::GrantSold;
 use crate::limits;
-use crate::node::{Applied as AppliedWord, Node, NodeClass, NodeState, SentBundle, Usage};
+use crate::node::{Applied as AppliedWord, Node, NodeAttested, NodeClass, NodeState, SentBundle, Usage};
 use crate::pool::PoolState;
 use crate::product::{Product, sku_key};
 use crate::receipt::ReceiptTaken;
+use crate::recover::{Attested, Entered};
 use crate::release::{Freed, Releases, Shrunk};
 use crate::revocation::{Revocation, RevocationState, RevokedBy};
 use crate::root::Initialised;
@@ -49,6 +50,11 @@ impl State {
             }
             // What it says is in the clock.
             What::TimeAccepted => Ok(()),
+            What::RecoverEntered(entered) => self.recover_entered(at, *entered),
+            What::Adopted(adopted) => self.adopted(seq, at, adopted),
+            What::AccountsAttested(attested) => self.accounts_attested(attested),
+            What::NodeForked(forked) => self.node_forked(seq, forked),
+            What::NodeAttested(attested) => self.node_attested(seq, attested),
         }
     }
 
@@ -70,17 +76,7 @@ impl State {
             self.account_names.insert(&name, account.id);
         }
         self.external.extend(account.external.iter().map(|external| (external.clone(), account.id)));
-        let counters = Counters { manifest: 1, ..Counters::default() };
-        let state = AccountState {
-            account: account.clone(),
-            grants: [].into(),
-            nodes: [].into(),
-            counters,
-            manifest_at: at,
-            standing: None,
-            changed: true,
-        };
-        self.accounts.insert(account.id, state);
+        self.accounts.insert(account.id, AccountState::new(at, account.clone()));
         Ok(())
     }
 
@@ -108,11 +104,7 @@ impl State {
             revoked: None,
         };
         self.grants.insert(grant.issue.id, state);
-        let taken = SlotSet::EMPTY;
-        let longest_ttl_ms = pool.ttl.max_ms;
-        let state =
-            PoolState { pool: pool.clone(), digest: pool_digest, rows: [].into(), taken, longest_ttl_ms };
-        self.pools.insert(pool.issue.id, state);
+        self.pools.insert(pool.issue.id, PoolState::new(pool.clone(), pool_digest));
         Ok(())
     }
 
@@ -123,18 +115,7 @@ impl State {
         account.nodes.insert(node.id);
         self.node_names.insert(&node.name, node.id);
         self.node_joins.insert(node.join.issued.join_id, node.id);
-        let state = NodeState {
-            node: node.clone(),
-            since: seq,
-            enrolment: None,
-            rows: [].into(),
-            sent: [].into(),
-            applied: None,
-            acked_report_seq: 0,
-            receipts: [].into(),
-            usage: None,
-        };
-        self.nodes.insert(node.id, state);
+        self.nodes.insert(node.id, NodeState::new(seq, node.clone()));
         Ok(())
     }
 
@@ -158,15 +139,16 @@ impl State {
         self.concerns_nodes(row.account)
     }
 
-    fn begin_row(&mut self, row: &Row) {
+    pub(crate) fn begin_row(&mut self, row: &Row) {
         if let Some(node) = self.nodes.get_mut(&row.node) {
             node.rows.insert(row.id);
         }
-        let state = RowState { row: row.clone(), signed: None, longest: UnixMs::MIN, shrink_to: None };
+        let state =
+            RowState { row: row.clone(), signed: None, longest: UnixMs::MIN, shrink_to: None, claim: 0 };
         self.rows.insert(row.id, state);
     }
 
-    fn end_row(&mut self, id: AllocationId) {
+    pub(crate) fn end_row(&mut self, id: AllocationId) {
         let ended = self.rows.remove(&id);
         if let Some(node) = ended.and_then(|ended| self.nodes.get_mut(&ended.row.node)) {
             node.rows.remove(&id);
@@ -291,6 +273,7 @@ impl State {
         self.applied(at, taken.node, taken.bundle);
         if let Some(node) = self.nodes.get_mut(&taken.node) {
             node.since = seq;
+            node.reports.take(taken.told);
             node.receipts.push_back((taken.receipt, seq));
             if node.receipts.len() > limits::TAKEN_RECEIPTS {
                 node.receipts.pop_front();
@@ -340,6 +323,7 @@ impl State {
             "an allocation is signed twice, for another node, or too large",
         )?;
         self.released(issued.node, &issued.releases)?;
+        self.begin_generation(at, issued);
         if let Some(applied) = issued.applied {
             self.applied(at, issued.node, applied);
         }
@@ -348,6 +332,9 @@ impl State {
         let node = self.nodes.get_mut(&issued.node).ok_or_else(|| missing("the node of a bundle"))?;
         node.enrolment = Some(issued.enrolment.clone());
         node.since = seq;
+        if !issued.report.recovering {
+            node.reports.take(issued.report.told);
+        }
         node.usage = Some(Usage { reported_at: at, pools: issued.usage.clone() });
         node.sent.push_back(SentBundle {
             bundle: issued.bundle,
@@ -376,6 +363,56 @@ impl State {
         }
         self.node_keys.insert(sign_key, issued.node);
         self.bundles.insert(issued.request, (issued.account, seq));
+        self.reported(issued.account, issued.node, &issued.report);
+        Ok(())
+    }
+
+    /// A new generation of a node: what its earlier ones reported says nothing of this one.
+    fn begin_generation(&mut self, at: UnixMs, issued: &BundleIssued) {
+        let (keeps_slots, own_reports) =
+            (self.rules.living_node_keeps_slots, self.rules.reports_are_of_their_generation);
+        let Some(node) = self.nodes.get_mut(&issued.node) else { return };
+        let before = node.enrolment.as_ref().map(|enrolment| enrolment.generation);
+        if before.is_none_or(|before| issued.enrolment.generation <= before) {
+            return;
+        }
+        (node.forked, node.vouched) = (None, false);
+        if own_reports {
+            (node.reports, node.acked_report_seq) = (Reports::default(), 0);
+        }
+        let counted = |&then: &UnixMs| at.since(then) <= limits::RECOVERIES_WITHIN_MS;
+        node.recovered_at.retain(counted);
+        node.recovered_at.push_back(at);
+        if !keeps_slots {
+            for id in node.rows.clone() {
+                self.close_row(id);
+            }
+        }
+    }
+
+    fn recover_entered(&mut self, at: UnixMs, entered: Entered) -> Applied {
+        let vendor = self.vendor.as_ref().ok_or_else(|| missing("the first root"))?;
+        ensure(vendor.generation <= entered.generation, "the issuer's generation falls")?;
+        self.recovers(at, entered);
+        Ok(())
+    }
+
+    fn accounts_attested(&mut self, attested: &Attested) -> Applied {
+        let known = attested.accounts.iter().all(|id| self.accounts.contains_key(id));
+        ensure(known, "an account that is attested for is missing")?;
+        self.attested(attested);
+        Ok(())
+    }
+
+    fn node_forked(&mut self, seq: Seq, forked: &Forked) -> Applied {
+        let node = self.nodes.get_mut(&forked.node).ok_or_else(|| missing("a node that is forked"))?;
+        (node.forked, node.since) = (Some(*forked), seq);
+        Ok(())
+    }
+
+    fn node_attested(&mut self, seq: Seq, attested: &NodeAttested) -> Applied {
+        let node = self.nodes.get_mut(&attested.node).ok_or_else(|| missing("a node that is attested"))?;
+        (node.vouched, node.since) = (true, seq);
         Ok(())
     }
 }
@@ -385,8 +422,13 @@ impl State {
     fn row_signed(&mut self, artefact: &Allocation) -> Applied {
         let digest =
             self.digest(Kind::Allocation, artefact).map_err(|problem| ReplayError(problem.detail))?;
+        let account = self.accounts.get(&artefact.account);
+        let frozen = account.is_some_and(|account| account.frozen.is_some());
         let row = self.rows.get_mut(&artefact.issue.id).ok_or_else(|| missing("a row that is signed"))?;
         row.signed = Some(artefact.clone());
+        if !frozen {
+            row.claim = artefact.issue.serial;
+        }
         row.longest = row.longest.max(artefact.not_after);
         (row.row.renew_after, row.row.not_after) = (artefact.renew_after, artefact.not_after);
         self.row_versions.insert(digest, artefact.issue.id);

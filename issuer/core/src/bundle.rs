@@ -1,5 +1,7 @@
 //! Bundles: all a node needs, planned as exact artefacts, signed by the shell, recorded with their bytes.
 
+use std::collections::BTreeSet;
+
 use leasehold_protocol::artefact::{
     Allocation, AllocationKind, Answers, Bundle, Extensions, Grant, Head, Issue, Item, Kind, Manifest,
     NodeCaps, NodeCertificate, Pool, PoolUsage, Ratchet, Request, TimeStatement,
@@ -9,7 +11,7 @@ use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::entropy::Entropy;
 use leasehold_protocol::envelope::Verified;
-use leasehold_protocol::ids::{AccountId, BundleId, NodeId, TimeStatementId};
+use leasehold_protocol::ids::{AccountId, AllocationId, BundleId, NodeId, TimeStatementId};
 use leasehold_protocol::pae::pae;
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::time::UnixMs;
@@ -17,9 +19,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::account::AccountState;
+use crate::adoption::Presented;
 use crate::allocation::{self, Mobility, Row, RowState};
 use crate::clock::CertainTime;
+use crate::contact::{self, Begins};
 use crate::enrolment::Enrolment;
+use crate::fork::Told;
 use crate::head;
 use crate::limits;
 use crate::manifest;
@@ -63,10 +68,39 @@ pub struct BundlePlan {
     pub signed: Vec<Allocation>,
     /// What the node gives back with its request.
     pub releases: Releases,
+    /// What the request says of where the node stands.
+    pub report: Report,
     /// How the node is enrolled from here on.
     pub enrolment: Enrolment,
     /// Bounds of true time, if the request asked.
     pub time: Option<TimeStatement>,
+}
+
+/// What a request says of where its node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Its number, and the journal behind it.
+    pub told: Told,
+    /// The head that the node has applied.
+    pub head_version: u64,
+    /// It presents everything that the node stands on.
+    pub presents: bool,
+    /// The node is in RECOVER.
+    pub recovering: bool,
+    /// What it may have forgotten is over.
+    pub waited: bool,
+}
+
+impl Report {
+    fn of(request: &Verified<Request>) -> Self {
+        Self {
+            told: Told::by_request(request),
+            head_version: request.have.head_version,
+            presents: request.presented.is_some(),
+            recovering: request.recovery.is_some(),
+            waited: request.recovery.is_some_and(|recovery| recovery.waited),
+        }
+    }
 }
 
 /// A bundle as a fact.
@@ -86,6 +120,8 @@ pub struct BundleIssued {
     pub usage: Vec<PoolUsage>,
     /// What the node gave back with its request.
     pub releases: Releases,
+    /// What the request said of where the node stands.
+    pub report: Report,
     /// How the node is enrolled from here on.
     pub enrolment: Enrolment,
     /// Rows that were signed: new ones, and new versions.
@@ -129,9 +165,15 @@ pub(crate) fn plan(
     let vendor = state.vendor()?;
     let node = state.node(node)?;
     let account = state.account(node.node.account)?;
-    let enrolment = enrolment(state, account, node, at, request);
-    let releases = release::take(state, node, &request.released)?;
-    let (allocations, signed) = allocations(state, account, node, at, &releases, &enrolment)?;
+    let begins = contact::judge(state, at, account, node, request)?;
+    let enrolment = enrolment(state, account, node, at, request, begins);
+    let releases = match begins {
+        // What an earlier generation gave back is in its rows, and says nothing of this one's.
+        Begins::Generation => Releases::default(),
+        Begins::Nothing => release::take(state, node, &request.released)?,
+    };
+    let terms = Terms::of(state, at, time, account, request)?;
+    let (allocations, signed) = allocations(state, account, node, &terms, &releases, &enrolment)?;
     let ends = allocations.iter().map(|row| row.not_after);
     let head = head::for_node(state, account, node.node.class, at, ends)?;
     // What the head pins: a standing head may be older than the bundle.
@@ -155,6 +197,7 @@ pub(crate) fn plan(
         allocations,
         signed,
         releases,
+        report: Report::of(request),
         enrolment,
         time: (request.wants.0 & WANTS_TIME != 0)
             .then(|| time_statement(state, account, node.node.id, at, time, entropy, request)),
@@ -221,6 +264,7 @@ pub(crate) fn issue(
         applied: plan.applied,
         usage: plan.usage.clone(),
         releases: plan.releases.clone(),
+        report: plan.report,
         enrolment: plan.enrolment.clone(),
         signed: plan.signed.clone(),
         head: plan.head.clone(),
@@ -242,16 +286,24 @@ fn enrolment(
     node: &NodeState,
     at: UnixMs,
     request: &Verified<Request>,
+    begins: Begins,
 ) -> Enrolment {
     let before = node.enrolment.as_ref();
     let counter = before.map_or(0, |before| before.ratchet.counter);
+    // A restored issuer has forgotten exchanges.
+    let counter = if account.frozen.is_some() { counter.max(request.ratchet.counter) } else { counter };
     let tip = before.map_or(Digest([0; 32]), |before| before.ratchet.tip);
     let tip = Digest(Sha256::digest(pae(&[&tip.0, &request.digest().0])).into());
     let current = before.map(|before| &before.certificate).filter(|current| {
         let half_ms = current.not_after.since(current.issue.issued_at) / 2;
-        at < current.issue.issued_at.plus(half_ms) && current.tls_keys == request.tls_keys
+        at < current.issue.issued_at.plus(half_ms)
+            && current.tls_keys == request.tls_keys
+            && begins == Begins::Nothing
     });
-    let generation = before.map_or(1, |before| before.generation);
+    let generation = match begins {
+        Begins::Nothing => before.map_or(1, |before| before.generation),
+        Begins::Generation => before.map_or(1, |before| before.generation.saturating_add(1)),
+    };
     let renewed = || NodeCertificate {
         issue: Issue {
             id: node.node.certificate,
@@ -275,26 +327,65 @@ fn enrolment(
     }
 }
 
+/// Which rows a bundle carries, and until when.
+struct Terms {
+    at: UnixMs,
+    /// Of a frozen account: those that the request presents; the journal may have forgotten that others are over.
+    presented: Option<BTreeSet<AllocationId>>,
+    /// Rows that end before this are not extended: their slots may be somebody else's already.
+    possibly_past: UnixMs,
+}
+
+impl Terms {
+    fn of(
+        state: &State,
+        at: UnixMs,
+        time: CertainTime,
+        account: &AccountState,
+        request: &Request,
+    ) -> Result<Self, Problem> {
+        let frozen = state.is_frozen(account);
+        let presented = frozen.then(|| Presented::by(state, request)).transpose()?;
+        let possibly_past = match (frozen, request.recovery) {
+            (true, _) if !state.rules.ended_rows_stay_ended => UnixMs::MIN,
+            // It may have given back what it presents.
+            (true, Some(_)) => UnixMs::MAX,
+            (true, None) => time.latest,
+            (false, _) => UnixMs::MIN,
+        };
+        Ok(Self { at, presented: presented.map(|presented| presented.row_ids()), possibly_past })
+    }
+
+    fn carry(&self, row: AllocationId) -> bool {
+        self.presented.as_ref().is_none_or(|presented| presented.contains(&row))
+    }
+}
+
 /// All rows of the node as artefacts, and those of them that are signed anew: a row is shipped byte for byte until it,
 /// its pool or its node changes. Rows of grants that were taken back are left out.
 fn allocations(
     state: &State,
     account: &AccountState,
     node: &NodeState,
-    at: UnixMs,
+    terms: &Terms,
     releases: &Releases,
     enrolment: &Enrolment,
 ) -> Result<(Vec<Allocation>, Vec<Allocation>), Problem> {
     let sign_key = enrolment.certificate.sign_key.id();
     let (mut all, mut signed) = (Vec::new(), Vec::<Allocation>::new());
-    for known in node.rows.iter().filter_map(|&id| state.row(id)) {
+    let renewed = node.enrolment.as_ref().is_some_and(|known| known.generation < enrolment.generation);
+    if renewed && !state.rules.living_node_keeps_slots {
+        return Ok((all, signed));
+    }
+    let at = terms.at;
+    for known in node.rows.iter().filter(|&&id| terms.carry(id)).filter_map(|&id| state.row(id)) {
         let pool = state.pool(known.row.pool)?;
         if state.grant_state(pool.pool.grant)?.is_revoked(at) {
             continue;
         }
         let Some(RowState { row, signed: before, shrink_to, .. }) = after(known, releases) else { continue };
         let number = account.counters.allocation.saturating_add(signed.len() as u64);
-        let (renew_after, not_after) = term(state, pool, &row, at)?;
+        let (renew_after, not_after) = term(state, pool, &row, terms)?;
         let fresh = Allocation {
             issue: Issue { id: row.id, serial: state.serial(number), issued_at: at },
             account: row.account,
@@ -339,8 +430,9 @@ fn after(known: &RowState, releases: &Releases) -> Option<RowState> {
 }
 
 /// An elastic row past half its life is renewed, as far as its grant reaches.
-fn term(state: &State, pool: &PoolState, row: &Row, at: UnixMs) -> Result<(UnixMs, UnixMs), Problem> {
-    if row.kind == AllocationKind::Base || at < row.renew_after {
+fn term(state: &State, pool: &PoolState, row: &Row, terms: &Terms) -> Result<(UnixMs, UnixMs), Problem> {
+    let at = terms.at;
+    if row.kind == AllocationKind::Base || at < row.renew_after || row.not_after <= terms.possibly_past {
         return Ok((row.renew_after, row.not_after));
     }
     let cap = allocation::latest_end(state.grant(pool.pool.grant)?);

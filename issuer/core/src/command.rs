@@ -1,6 +1,6 @@
 //! What the core is asked.
 
-use leasehold_protocol::artefact::Receipt;
+use leasehold_protocol::artefact::{Receipt, Request};
 use leasehold_protocol::envelope::Verified;
 use leasehold_protocol::ids::AccountId;
 
@@ -13,6 +13,7 @@ use crate::cause::Cause;
 use crate::grant::NewGrant;
 use crate::node::{IssuedJoin, NewNode};
 use crate::product::NewProduct;
+use crate::recover::RecoverCause;
 use crate::release::NewShrink;
 use crate::revocation::NewRevocation;
 
@@ -102,4 +103,24 @@ pub enum Command {
     },
     /// Nothing but the time that its cause accepts.
     AcceptTime,
+    /// The journal may have forgotten what it promised.
+    Recover {
+        /// What showed it.
+        cause: RecoverCause,
+    },
+    /// An operator's word, with a reason, that no other nodes than those that report got seats since the backup.
+    Attest {
+        /// Of which accounts, by id or name; of all that are frozen if none is named.
+        accounts: Vec<String>,
+    },
+    /// An operator's word, with a reason, that no copy of a node runs: it may have one new generation.
+    AttestNode {
+        /// Which node, by id or name.
+        node: String,
+    },
+    /// What a request tells that has to be recorded before it can be answered, as [`crate::Issuer::tells`] says.
+    TakeReport {
+        /// The request.
+        request: Box<Verified<Request>>,
+    },
 }

@@ -8,6 +8,7 @@ use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
 use crate::node::NodeState;
+use crate::recover;
 use crate::refusal::require;
 use crate::state::State;
 
@@ -40,6 +41,9 @@ pub(crate) fn identify(
     request: &Request,
     join: JoinCheck,
 ) -> Result<NodeId, Problem> {
+    if let (Some(named), Some(_)) = (request.node, request.recovery) {
+        return recovering(state, named, request).map(|node| node.node.id);
+    }
     let by_key = state.node_of_key(request.sign_key);
     let node = match (request.node, by_key) {
         (Some(named), _) => enrolled(state, named, request)?,
@@ -73,8 +77,22 @@ fn enrolled<'s>(state: &'s State, named: NodeId, request: &Request) -> Result<&'
     require(enrolment.certificate.sign_key == request.sign_key, || {
         refused(format!("the request is signed by a key that node {named} is not enrolled with"))
     })?;
-    require(enrolment.generation == request.generation, || {
+    let generation =
+        enrolment.generation == request.generation || !state.rules.reports_are_of_their_generation;
+    require(generation || request.recovery.is_some(), || {
         refused(format!("the request is of another generation of node {named}"))
+    })?;
+    Ok(node)
+}
+
+/// A node in RECOVER may have forgotten its last generations.
+fn recovering<'s>(state: &'s State, named: NodeId, request: &Request) -> Result<&'s NodeState, Problem> {
+    let node = enrolled(state, named, request)?;
+    let registered = node.enrolment.as_ref().map_or(0, |enrolment| enrolment.generation);
+    require(request.generation <= registered, || {
+        let hint = "make the request on the node that was enrolled, or register the node anew";
+        let detail = format!("the request is of a generation of node {named} that was never given");
+        Problem::new(Code::ArtefactRefused, detail, hint)
     })?;
     Ok(node)
 }
@@ -101,6 +119,8 @@ fn joining(state: &State, at: UnixMs, request: &Request, join: JoinCheck) -> Res
         }
     }
     let id = node.node.id;
+    // The code may have been used by another key since the backup.
+    recover::check_thawed(state, node.node.account)?;
     require(node.enrolment.is_none(), || {
         let detail = format!("the join code of node {id} was used by another key");
         Problem::new(Code::JoinCodeUsed, detail, "register another node and use its join code")

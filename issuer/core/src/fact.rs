@@ -8,15 +8,18 @@ use leasehold_protocol::seq::Seq;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::adoption::Adopted;
 use crate::allocation::Row;
 use crate::amendment::Amended;
 use crate::api_key::ApiKey;
 use crate::bundle::BundleIssued;
 use crate::cause::Meta;
+use crate::fork::Forked;
 use crate::grant::GrantSold;
-use crate::node::Node;
+use crate::node::{Node, NodeAttested};
 use crate::product::Product;
 use crate::receipt::ReceiptTaken;
+use crate::recover::{Attested, Entered};
 use crate::release::Shrunk;
 use crate::revocation::Revocation;
 use crate::root::Initialised;
@@ -64,7 +67,7 @@ pub enum What {
     /// What online nodes of an account poll from here on.
     HeadIssued(Box<Head>),
     /// A node says what it applied and gives back.
-    ReceiptTaken(ReceiptTaken),
+    ReceiptTaken(Box<ReceiptTaken>),
     /// A key for the service.
     ApiKeyCreated(Box<ApiKey>),
     /// A key has another secret.
@@ -73,11 +76,21 @@ pub enum What {
     ApiKeyDisabled(Box<ApiKey>),
     /// An operator vouches for the clock: the time is in [`Meta::accepted_time`].
     TimeAccepted,
+    /// The journal may have forgotten what it promised: everything is frozen.
+    RecoverEntered(Entered),
+    /// What a node presented is so, though the journal lacked it.
+    Adopted(Box<Adopted>),
+    /// An operator says that no other nodes than those known got seats since the backup.
+    AccountsAttested(Attested),
+    /// There are two of a node, or it was set back without knowing.
+    NodeForked(Forked),
+    /// An operator says that no copy of a node runs.
+    NodeAttested(NodeAttested),
 }
 
 impl What {
     /// All there are.
-    pub const KINDS: [&str; 16] = [
+    pub const KINDS: [&str; 21] = [
         "initialised",
         "account_created",
         "product_created",
@@ -94,6 +107,11 @@ impl What {
         "api_key_rotated",
         "api_key_disabled",
         "time_accepted",
+        "recover_entered",
+        "adopted",
+        "accounts_attested",
+        "node_forked",
+        "node_attested",
     ];
 
     /// The name of the kind of fact, as audits show it.
@@ -115,6 +133,11 @@ impl What {
             Self::ApiKeyRotated(_) => "api_key_rotated",
             Self::ApiKeyDisabled(_) => "api_key_disabled",
             Self::TimeAccepted => "time_accepted",
+            Self::RecoverEntered(_) => "recover_entered",
+            Self::Adopted(_) => "adopted",
+            Self::AccountsAttested(_) => "accounts_attested",
+            Self::NodeForked(_) => "node_forked",
+            Self::NodeAttested(_) => "node_attested",
         }
     }
 }

@@ -22,15 +22,19 @@ use crate::command::{Command, Input};
 use crate::effect::{Effect, Effects, Reply};
 use crate::enrolment::{self, JoinCheck};
 use crate::fact::{Fact, ReplayError, What};
+use crate::fork::{Forked, Told};
 use crate::head::Standing;
 use crate::node::IssuedJoin;
 use crate::receipt::Taken;
 use crate::revocation::{NewRevocation, Revoked};
 use crate::root::{FIRST_GENERATION, Initialised, RootPlan};
+#[cfg(feature = "mutants")]
+use crate::rules::Rules;
 use crate::state::State;
 use crate::view::StandingHead;
 use crate::{
-    account, allocation, amendment, api_key, grant, head, node, product, receipt, release, revocation,
+    account, adoption, allocation, amendment, api_key, fork, grant, head, node, product, receipt, recover,
+    release, revocation,
 };
 
 /// The issuer: a fold over its journal.
@@ -57,6 +61,13 @@ enum Wanted {
     Before(Seq),
 }
 
+impl Wanted {
+    /// What follows the last record of the same thing.
+    fn after<T>((since, now): (Seq, T), what: impl FnOnce(T) -> What) -> Self {
+        Self::New(Some(since), what(now))
+    }
+}
+
 /// The clock as it was before a frame, with which [`Issuer::take_back`] undoes the frame's stamp.
 #[derive(Clone, Debug)]
 pub struct ClockBefore(Clock);
@@ -65,6 +76,14 @@ impl Issuer {
     /// An issuer before its first record.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same with rules left out, so that tests see what for they are there.
+    #[cfg(feature = "mutants")]
+    pub fn with_rules(rules: Rules) -> Self {
+        let mut issuer = Self::new();
+        issuer.state.rules = rules;
+        issuer
     }
 
     /// Decides one command. `now` is the reading of [`Issuer::stamp_of`] for this frame.
@@ -171,6 +190,20 @@ impl Issuer {
         let at = self.clock.time_of_next_fact(now, cause.accept_time)?;
         let node = enrolment::identify(&self.state, at, request, join)?;
         bundle::plan(&self.state, at, self.certain_time(cause), entropy, request, node)
+    }
+
+    /// Whether a request tells what [`Command::TakeReport`] has to record before it can be answered.
+    pub fn tells(
+        &self,
+        now: &ClockReading,
+        cause: &Cause,
+        request: &Verified<Request>,
+    ) -> Result<bool, Problem> {
+        if self.bundle_for(request.digest()).is_some() {
+            return Ok(false);
+        }
+        let at = self.clock.time_of_next_fact(now, cause.accept_time)?;
+        Ok(adoption::wanted(&self.state, at, request)?.is_some() || self.fork(request).is_some())
     }
 
     /// The record that did the same request under the same key before, whatever has become of the state since.
@@ -331,22 +364,51 @@ impl Issuer {
                 What::ApiKeyCreated(Box::new(api_key::create(state, at, entropy, key, *secret)?))
             }
             Command::RotateApiKey { key, version, secret } => {
-                let (since, key) = api_key::rotate(state, key, *version, *secret)?;
-                before = Some(since);
-                What::ApiKeyRotated(Box::new(key))
+                let rotated = api_key::rotate(state, key, *version, *secret)?;
+                return Ok(Wanted::after(rotated, |key| What::ApiKeyRotated(Box::new(key))));
             }
             Command::DisableApiKey { key, version } => {
-                let (since, key) = api_key::disable(state, key, *version)?;
-                before = Some(since);
-                What::ApiKeyDisabled(Box::new(key))
+                let disabled = api_key::disable(state, key, *version)?;
+                return Ok(Wanted::after(disabled, |key| What::ApiKeyDisabled(Box::new(key))));
             }
             Command::AcceptTime if cause.accept_time.is_none() => {
                 let detail = "no time was given that is to be accepted";
                 return Err(Problem::new(Code::InvalidRequest, detail, "say which: --accept-time T"));
             }
             Command::AcceptTime => What::TimeAccepted,
+            Command::Recover { cause: showed } => {
+                What::RecoverEntered(recover::declare(state, at, cause, *showed)?)
+            }
+            Command::Attest { accounts } => What::AccountsAttested(recover::attest(state, cause, accounts)?),
+            Command::AttestNode { node } => {
+                return Ok(Wanted::after(node::attest(state, cause, node)?, What::NodeAttested));
+            }
+            Command::TakeReport { request } => return self.take_report(at, request),
         };
         Ok(Wanted::New(before, what))
+    }
+
+    fn take_report(&self, at: UnixMs, request: &Verified<Request>) -> Result<Wanted, Problem> {
+        if let Some(adopted) = adoption::wanted(&self.state, at, request)? {
+            let since = self.state.nodes.get(&adopted.node).map(|node| node.since);
+            return Ok(Wanted::New(since, What::Adopted(Box::new(adopted))));
+        }
+        if let Some((since, forked)) = self.fork(request) {
+            return Ok(Wanted::New(Some(since), What::NodeForked(forked)));
+        }
+        let hint = "ask for the bundle";
+        Err(Problem::new(Code::Conflict, "the request tells nothing that is to be recorded first", hint))
+    }
+
+    /// The fork that a request shows: one of a node whose ledger is whole, or so it says.
+    fn fork(&self, request: &Verified<Request>) -> Option<(Seq, Forked)> {
+        let node =
+            self.state.node_of_key(request.sign_key).filter(|node| request.node == Some(node.node.id))?;
+        let enrolment = node.enrolment.as_ref()?;
+        if request.recovery.is_some() || request.generation != enrolment.generation {
+            return None;
+        }
+        Some((node.since, fork::shown_by(node, &Told::by_request(request))?))
     }
 
     fn revoke(

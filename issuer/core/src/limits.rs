@@ -14,6 +14,12 @@ pub const GRANT_VERSIONS: usize = 1024;
 pub const SENT_BUNDLES: usize = 8;
 /// Receipts of a node that are known again: the last ones taken, more than its bundles need.
 pub const TAKEN_RECEIPTS: usize = 16;
+/// Reports of a node that its later ones are compared with: the last ones.
+pub const KEPT_REPORTS: usize = 32;
+/// Artefacts that one request may present: rows, each with its pool and grant, and some more.
+pub const PRESENTED: usize = 4 * ROWS_PER_NODE;
+/// New generations that a node gets in a year on its own people's word; more need the vendor's.
+pub const RECOVERIES_PER_YEAR: usize = 4;
 /// Nodes of one account.
 pub const NODES_PER_ACCOUNT: usize = 4096;
 /// Live allocations of one node.
@@ -33,6 +39,8 @@ const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// For so long a node's new generations are counted.
+pub const RECOVERIES_WITHIN_MS: i64 = 365 * DAY_MS;
 /// How far into the past a grant may reach.
 pub const GRANT_PAST_MS: i64 = 400 * DAY_MS;
 /// Longest grace of a grant.

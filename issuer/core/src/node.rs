@@ -12,9 +12,11 @@ use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::UnixMs;
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::enrolment::Enrolment;
+use crate::fork::{Forked, Reports};
 use crate::limits;
-use crate::refusal::{limit, require};
+use crate::refusal::{invalid, limit, require};
 use crate::state::State;
 use crate::text;
 
@@ -98,6 +100,38 @@ pub(crate) struct NodeState {
     pub(crate) receipts: VecDeque<(Digest, Seq)>,
     /// What its last report said.
     pub(crate) usage: Option<Usage>,
+    /// Where it stood in the last reports of its generation.
+    pub(crate) reports: Reports,
+    /// It contradicted itself: there are two of it.
+    pub(crate) forked: Option<Forked>,
+    /// Since the issuer's RECOVER it has told behind the fence what it stands on.
+    pub(crate) reported: bool,
+    /// When it got new generations in the last year, oldest first.
+    pub(crate) recovered_at: VecDeque<UnixMs>,
+    /// An operator attested that no copy of it runs; good for one new generation.
+    pub(crate) vouched: bool,
+}
+
+impl NodeState {
+    /// A node that is not enrolled yet.
+    pub(crate) fn new(since: Seq, node: Node) -> Self {
+        Self {
+            node,
+            since,
+            enrolment: None,
+            rows: BTreeSet::new(),
+            sent: VecDeque::new(),
+            applied: None,
+            acked_report_seq: 0,
+            receipts: VecDeque::new(),
+            usage: None,
+            reports: Reports::default(),
+            forked: None,
+            reported: false,
+            recovered_at: VecDeque::new(),
+            vouched: false,
+        }
+    }
 }
 
 /// A bundle that was given to a node.
@@ -115,6 +149,17 @@ pub struct Applied {
     pub head_version: u64,
     /// When the issuer learnt of it.
     pub at: UnixMs,
+}
+
+/// An operator's word that no copy of a node runs, as a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeAttested {
+    /// Whose node.
+    #[serde(rename = "account_id")]
+    pub account: AccountId,
+    /// Which node.
+    #[serde(rename = "node_id")]
+    pub node: NodeId,
 }
 
 /// What a node reported of its pools.
@@ -159,4 +204,16 @@ pub(crate) fn register(
         certificate: CertificateId::new(at, &entropy.draw()),
         join: Join { issued, expires_at: at.plus(life_ms) },
     })
+}
+
+/// An operator's word that no copy of the node runs.
+pub(crate) fn attest(state: &State, by: &Cause, node: &str) -> Result<(Seq, NodeAttested), Problem> {
+    require(by.reason.is_some(), || {
+        invalid(
+            "an attestation needs a reason",
+            "say with --reason how it was found out: it is kept for ever",
+        )
+    })?;
+    let found = state.node(state.find_any_node(node)?)?;
+    Ok((found.since, NodeAttested { account: found.node.account, node: found.node.id }))
 }

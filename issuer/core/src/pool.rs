@@ -21,6 +21,12 @@ pub(crate) struct PoolState {
 }
 
 impl PoolState {
+    /// A pool of which nothing is allocated.
+    pub(crate) fn new(pool: Pool, digest: Digest) -> Self {
+        let longest_ttl_ms = pool.ttl.max_ms;
+        Self { pool, digest, rows: BTreeSet::new(), taken: SlotSet::EMPTY, longest_ttl_ms }
+    }
+
     /// Slots that no live row holds, `freed` being counted as free already; `None` for an unlimited pool.
     pub(crate) fn free(&self, freed: &SlotSet) -> Option<SlotSet> {
         let all = SlotSet::range(0, self.pool.slot_count()?);

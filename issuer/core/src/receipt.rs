@@ -10,6 +10,7 @@ use leasehold_protocol::problem::Problem;
 use leasehold_protocol::seq::Seq;
 use serde::{Deserialize, Serialize};
 
+use crate::fork::{self, Told};
 use crate::refusal::require;
 use crate::release::{self, Releases};
 use crate::state::State;
@@ -29,11 +30,13 @@ pub struct ReceiptTaken {
     pub bundle: Digest,
     /// What it gives back.
     pub releases: Releases,
+    /// Where the node stood.
+    pub told: Told,
 }
 
 /// What a receipt comes to.
 pub(crate) enum Taken {
-    New(ReceiptTaken),
+    New(Box<ReceiptTaken>),
     /// It was taken before, by this record.
     Before(Seq),
 }
@@ -61,11 +64,14 @@ pub(crate) fn take(state: &State, receipt: &Verified<Receipt>) -> Result<Taken, 
     require(node.sent.iter().any(|sent| sent.bundle == receipt.bundle), || {
         refused("the receipt names a bundle that is not one of the last ones for its node")
     })?;
-    Ok(Taken::New(ReceiptTaken {
+    let told = Told::by_receipt(receipt);
+    fork::check(node, &told)?;
+    Ok(Taken::New(Box::new(ReceiptTaken {
         account: receipt.account,
         node: receipt.node,
         receipt: receipt.digest(),
         bundle: receipt.bundle,
         releases: release::take(state, node, &receipt.released)?,
-    }))
+        told,
+    })))
 }

@@ -79,6 +79,12 @@ pub(crate) fn shrink(state: &State, new: &NewShrink) -> Result<Shrunk, Problem> 
 /// A release acts on the row whose version it names, and once: a row never gets slots back that it gave away.
 pub(crate) fn take(state: &State, node: &NodeState, released: &[Released]) -> Result<Releases, Problem> {
     let mut releases = Releases { freed: Vec::new(), acked_report_seq: node.acked_report_seq };
+    let account = state.account(node.node.account)?;
+    if account.frozen.is_some() && state.rules.frozen_issuer_acknowledges_nothing {
+        // They are told again until they are acknowledged. Now they may be of rows that were forgotten, and would be
+        // acknowledged without anything coming free.
+        return Ok(releases);
+    }
     for release in released {
         releases.acked_report_seq = releases.acked_report_seq.max(release.report_seq);
         let row = state.row_versions.get(&release.allocation).and_then(|&id| state.row(id));

@@ -22,8 +22,10 @@ use crate::names::Names;
 use crate::node::NodeState;
 use crate::pool::PoolState;
 use crate::product::{Product, sku_key};
+use crate::recover::Recovery;
 use crate::refusal::not_found;
 use crate::revocation::{RevocationState, RevokedBy};
+use crate::rules::Rules;
 
 /// Bits of a serial below the issuer's generation.
 const COUNTER_BITS: u32 = 40;
@@ -54,6 +56,12 @@ pub(crate) struct State {
     pub(crate) row_versions: BTreeMap<Digest, AllocationId>,
     pub(crate) revocations: BTreeMap<RevocationId, RevocationState>,
     pub(crate) api_keys: ApiKeys,
+    /// The last RECOVER of the issuer.
+    pub(crate) recovery: Option<Recovery>,
+    /// What nodes presented and the journal lacked.
+    pub(crate) adopted: BTreeSet<Digest>,
+    #[serde(skip)]
+    pub(crate) rules: Rules,
 }
 
 /// Who the issuer signs as.
@@ -206,6 +214,11 @@ impl State {
 /// The counter inside a serial.
 pub(crate) const fn counter_of(serial: u64) -> u64 {
     serial & ((1 << COUNTER_BITS) - 1)
+}
+
+/// The issuer's generation inside a serial.
+pub(crate) fn generation_of(serial: u64) -> u32 {
+    u32::try_from(serial >> COUNTER_BITS).unwrap_or(u32::MAX)
 }
 
 fn found<T>(thing: Option<T>, what: &str, id: impl std::fmt::Display) -> Result<T, Problem> {

@@ -13,10 +13,12 @@ use crate::account::Account;
 use crate::allocation::Row;
 use crate::api_key::ApiKey;
 use crate::enrolment::Enrolment;
+use crate::fork::Forked;
 use crate::issuer::Issuer;
 use crate::node::{Applied, Node, NodeState, Usage};
 use crate::pool::PoolState;
 use crate::product::Product;
+use crate::recover::{Missing, Recovery};
 use crate::revocation::{self, Exposure, Revocation};
 use crate::state::GrantState;
 
@@ -59,6 +61,10 @@ pub struct NodeView<'a> {
     pub applied: Option<Applied>,
     /// What its last report said.
     pub usage: Option<&'a Usage>,
+    /// It contradicted itself: nothing is signed for it until it recovers.
+    pub forked: Option<Forked>,
+    /// The thaw of its account waits for its report.
+    pub awaited: bool,
 }
 
 /// A row, and whether a bundle carried it.
@@ -91,6 +97,17 @@ pub struct RevocationView<'a> {
 }
 
 impl Issuer {
+    /// The last RECOVER; none if the journal was always whole.
+    pub const fn recovery(&self) -> Option<Recovery> {
+        self.state.recovery
+    }
+
+    /// Accounts that give nothing before the thaw, and what each of them lacks.
+    pub fn frozen(&self) -> impl Iterator<Item = Missing> {
+        let frozen = self.state.accounts.values().filter(|account| account.frozen.is_some());
+        frozen.map(|account| self.state.missing(account))
+    }
+
     /// All accounts, oldest first.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
         self.state.accounts.values().map(|account| &account.account)
@@ -161,12 +178,12 @@ impl Issuer {
 
     /// All nodes, oldest first.
     pub fn nodes(&self) -> impl Iterator<Item = NodeView<'_>> {
-        self.state.nodes.values().map(node_view)
+        self.state.nodes.values().map(|node| self.node_view(node))
     }
 
     /// The node that an id or name stands for.
     pub fn node(&self, text: &str) -> Result<NodeView<'_>, Problem> {
-        Ok(node_view(self.state.node(self.state.find_any_node(text)?)?))
+        Ok(self.node_view(self.state.node(self.state.find_any_node(text)?)?))
     }
 
     /// All live rows, oldest first.
@@ -209,14 +226,18 @@ impl Issuer {
         let free = pool.pool.slot_count().map(|count| count.saturating_sub(pool.allocated()));
         PoolView { pool: &pool.pool, sku, allocated: pool.allocated(), free }
     }
-}
 
-fn node_view(node: &NodeState) -> NodeView<'_> {
-    NodeView {
-        node: &node.node,
-        enrolment: node.enrolment.as_ref(),
-        rows: node.rows.len(),
-        applied: node.applied,
-        usage: node.usage.as_ref(),
+    fn node_view<'a>(&'a self, node: &'a NodeState) -> NodeView<'a> {
+        let account = self.state.accounts.get(&node.node.account);
+        let frozen = account.is_some_and(|account| account.frozen.is_some());
+        NodeView {
+            node: &node.node,
+            enrolment: node.enrolment.as_ref(),
+            rows: node.rows.len(),
+            applied: node.applied,
+            usage: node.usage.as_ref(),
+            forked: node.forked,
+            awaited: frozen && node.must_report(),
+        }
     }
 }

@@ -209,9 +209,8 @@ pub(super) async fn take_receipt(
 }
 
 pub(super) fn receipt_document(done: &Done) -> Result<ReceiptDocument, Problem> {
-    let What::ReceiptTaken(ReceiptTaken { node, bundle, releases, .. }) = &done.fact.what else {
-        return Err(odd_fact());
-    };
+    let What::ReceiptTaken(taken) = &done.fact.what else { return Err(odd_fact()) };
+    let ReceiptTaken { node, bundle, releases, .. } = &**taken;
     let freed = releases.freed.iter().map(|Freed { allocation, slots }| FreedDocument {
         allocation_id: *allocation,
         slots: slots.clone(),

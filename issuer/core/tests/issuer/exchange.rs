@@ -49,6 +49,9 @@ pub(crate) fn receive(rig: &mut Rig, node: &mut TestNode) -> Result<Seq, Problem
 }
 
 pub(crate) fn answer(rig: &mut Rig, request: &Verified<Request>) -> Result<OpenedBundle, Problem> {
+    if rig.issuer.tells(&rig.now, &cause(), request)? {
+        rig.act(Command::TakeReport { request: Box::new(request.clone()) })?;
+    }
     let join = if rig.issuer.join_of(request).is_some() { JoinCheck::Right } else { JoinCheck::Absent };
     let plan = plan(rig, request, join)?;
     let envelope = sign(rig, &plan);

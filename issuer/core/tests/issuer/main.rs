@@ -12,6 +12,7 @@ mod heads;
 mod idempotency;
 mod names;
 mod node;
+mod recover;
 mod releases;
 mod replay;
 mod revocations;

@@ -3,7 +3,7 @@
 use ed25519_dalek::{Signer as _, SigningKey};
 use leasehold_issuer_core::{
     Cause, Command, Effect, Effects, Fact, Input, IssuedJoin, Issuer, Mobility, NewAccount, NewAllocation,
-    NewGrant, NewNode, NewProduct, NodeClass, Reply, ReplyTo, RootPlan, Row, Source, What,
+    NewGrant, NewNode, NewProduct, NodeClass, Reply, ReplyTo, RootPlan, Row, Rules, Source, What,
 };
 use leasehold_protocol::artefact::{AllocationKind, Seats};
 use leasehold_protocol::code::Code;
@@ -21,6 +21,7 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 pub(crate) const START: UnixMs = UnixMs(1_800_000_000_000);
 
 /// A key that a test holds.
+#[derive(Clone)]
 pub(crate) struct TestKey(SigningKey);
 
 impl TestKey {
@@ -46,16 +47,28 @@ pub(crate) struct Rig {
     pub(crate) now: ClockReading,
     pub(crate) root: TestKey,
     pub(crate) online: TestKey,
+    rules: Rules,
     seed: u64,
 }
 
 impl Rig {
     /// An issuer that is initialised.
     pub(crate) fn new() -> Self {
-        let mut rig = Self::empty();
+        Self::with_rules(Rules::LAW)
+    }
+
+    /// The same with rules left out.
+    pub(crate) fn with_rules(rules: Rules) -> Self {
+        let mut rig = Self { issuer: Issuer::with_rules(rules), rules, ..Self::empty() };
         let root = rig.root_envelope();
         rig.act(Command::Initialise { root }).unwrap();
         rig
+    }
+
+    /// A backup of `records` frames comes back: the issuer has forgotten the others.
+    pub(crate) fn restore(&mut self, records: usize) {
+        self.frames.truncate(records);
+        self.issuer = self.replayed();
     }
 
     /// An issuer before its first record.
@@ -69,7 +82,7 @@ impl Rig {
             ..ClockReading::default()
         };
         let (root, online) = (TestKey::new(1), TestKey::new(2));
-        Self { issuer: Issuer::new(), frames: Vec::new(), now, root, online, seed: 0 }
+        Self { issuer: Issuer::new(), frames: Vec::new(), now, root, online, rules: Rules::LAW, seed: 0 }
     }
 
     /// An issuer that sold `seats` seats of CAD to ACME, with a node `plant` of the class.
@@ -202,7 +215,7 @@ impl Rig {
 
     /// The issuer that the journal alone gives.
     pub(crate) fn replayed(&self) -> Issuer {
-        let mut issuer = Issuer::new();
+        let mut issuer = Issuer::with_rules(self.rules);
         for (stamp, facts) in &self.frames {
             issuer.stamp(stamp);
             for fact in facts {
