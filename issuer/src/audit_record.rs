@@ -68,7 +68,12 @@ fn quoted(text: &str) -> String {
 /// The id of what the record is about.
 pub(crate) fn subject(what: &What) -> String {
     match what {
-        What::Initialised(_) | What::TimeAccepted => "issuer".to_owned(),
+        What::Initialised(_) | What::TimeAccepted | What::RecoverEntered(_) | What::AccountsAttested(_) => {
+            "issuer".to_owned()
+        }
+        What::Adopted(adopted) => adopted.node.to_string(),
+        What::NodeForked(forked) => forked.node.to_string(),
+        What::NodeAttested(attested) => attested.node.to_string(),
         What::AccountCreated(account) => account.id.to_string(),
         What::ProductCreated(product) => product.id.to_string(),
         What::GrantCreated(sold) => sold.grant.issue.id.to_string(),
@@ -87,7 +92,14 @@ pub(crate) fn subject(what: &What) -> String {
 /// Whose it is.
 pub(crate) fn account_of(what: &What) -> Option<AccountId> {
     match what {
-        What::Initialised(_) | What::ProductCreated(_) | What::TimeAccepted => None,
+        What::Initialised(_) | What::ProductCreated(_) | What::TimeAccepted | What::RecoverEntered(_) => None,
+        What::AccountsAttested(attested) => match attested.accounts.as_slice() {
+            [account] => Some(*account),
+            _ => None,
+        },
+        What::Adopted(adopted) => Some(adopted.account),
+        What::NodeForked(forked) => Some(forked.account),
+        What::NodeAttested(attested) => Some(attested.account),
         What::AccountCreated(account) => Some(account.id),
         What::GrantCreated(sold) => Some(sold.grant.account),
         What::NodeRegistered(node) => Some(node.account),

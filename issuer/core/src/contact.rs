@@ -24,6 +24,14 @@ pub(crate) enum Begins {
     Generation,
 }
 
+/// Whoever it is, what is presented is adopted first.
+pub(crate) fn check_adopted(state: &State, at: UnixMs, request: &Verified<Request>) -> Result<(), Problem> {
+    require(adoption::wanted(state, at, request)?.is_none(), || {
+        let detail = "what the request presents has to be adopted before it is answered";
+        Problem::new(Code::Conflict, detail, "send the same request again")
+    })
+}
+
 /// Judges the request of `node`, which made it.
 pub(crate) fn judge(
     state: &State,
@@ -33,10 +41,6 @@ pub(crate) fn judge(
     request: &Verified<Request>,
 ) -> Result<Begins, Problem> {
     check_seen(state, account, node, request)?;
-    require(adoption::wanted(state, at, request)?.is_none(), || {
-        let hint = "this is a fault of the program: report it";
-        Problem::new(Code::Internal, "what the request presents was not adopted before it was answered", hint)
-    })?;
     let Some(recovery) = request.recovery else {
         fork::check(node, &Told::by_request(request))?;
         return Ok(Begins::Nothing);

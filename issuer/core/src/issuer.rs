@@ -33,8 +33,8 @@ use crate::rules::Rules;
 use crate::state::State;
 use crate::view::StandingHead;
 use crate::{
-    account, adoption, allocation, amendment, api_key, fork, grant, head, node, product, receipt, recover,
-    release, revocation,
+    account, adoption, allocation, amendment, api_key, contact, fork, grant, head, node, product, receipt,
+    recover, release, revocation,
 };
 
 /// The issuer: a fold over its journal.
@@ -188,6 +188,7 @@ impl Issuer {
         join: JoinCheck,
     ) -> Result<BundlePlan, Problem> {
         let at = self.clock.time_of_next_fact(now, cause.accept_time)?;
+        contact::check_adopted(&self.state, at, request)?;
         let node = enrolment::identify(&self.state, at, request, join)?;
         bundle::plan(&self.state, at, self.certain_time(cause), entropy, request, node)
     }

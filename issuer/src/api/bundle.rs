@@ -1,14 +1,16 @@
 //! `/v1/bundles`: requests of nodes in, bundles for them out. The same request is answered with the same bytes.
 
+use std::sync::Arc;
+
 use axum::extract::State;
-use leasehold_issuer_core::{BundleIssued, Command, Issuer, JoinCheck, What};
+use leasehold_issuer_core::{BundleIssued, Cause, Command, Issuer, JoinCheck, What};
 use leasehold_net::Refusal;
 use leasehold_net::body::ArtefactBody;
 use leasehold_protocol::armour::unarmour;
-use leasehold_protocol::artefact::Head;
+use leasehold_protocol::artefact::{Head, Request};
 use leasehold_protocol::bytes::{Bytes, Digest};
 use leasehold_protocol::code::Code;
-use leasehold_protocol::envelope::{SealError, seal};
+use leasehold_protocol::envelope::{SealError, Verified, seal};
 use leasehold_protocol::ids::{AccountId, BundleId, NodeId};
 use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::open_request;
@@ -23,7 +25,7 @@ use super::node_peer::NodePeer;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::{Caller, Service};
-use crate::commit::{Done, How, Planned, Turn, problem};
+use crate::commit::{Done, How, Intent, Planned, Turn, problem};
 use crate::entropy::entropy;
 use crate::signing::seal_bundle;
 use crate::writer::Durable;
@@ -93,12 +95,69 @@ pub(super) async fn answer(
     by: Option<NodePeer>,
     request: &[u8],
 ) -> Result<(Done, BundleIssued), Problem> {
-    let envelope = unarmour(request).map_err(|error| not_a_request(Code::Malformed, &error))?;
-    let plan = move |turn: &mut Turn<'_>, caller: &Caller| plan(turn, caller, by.as_ref(), &envelope);
-    let done = service.order(change, plan).await?;
+    let envelope: Arc<[u8]> =
+        unarmour(request).map_err(|error| not_a_request(Code::Malformed, &error))?.into();
+    let by = by.map(Arc::new);
+    let mut answered = order(service, change.clone(), by.clone(), Arc::clone(&envelope)).await;
+    let unheard = |problem: &Problem| matches!(problem.code, Code::Conflict | Code::NodeForked);
+    if change.intent == Intent::Do
+        && answered.as_ref().is_err_and(unheard)
+        && take_report(service, &change, by.clone(), Arc::clone(&envelope)).await?
+    {
+        answered = order(service, change, by, envelope).await;
+    }
+    let done = answered?;
     let What::BundleIssued(issued) = &done.fact.what else { return Err(odd_fact()) };
     let issued = (**issued).clone();
     Ok((done, issued))
+}
+
+async fn order(
+    service: &Service,
+    change: Change,
+    by: Option<Arc<NodePeer>>,
+    envelope: Arc<[u8]>,
+) -> Result<Done, Problem> {
+    service.order(change, move |turn, caller| plan(turn, caller, by.as_deref(), &envelope)).await
+}
+
+/// Records what a request tells that is so whatever becomes of it: artefacts that the journal lacks, or a fork. Whether
+/// there was anything.
+async fn take_report(
+    service: &Service,
+    change: &Change,
+    by: Option<Arc<NodePeer>>,
+    envelope: Arc<[u8]>,
+) -> Result<bool, Problem> {
+    let (cause, seen) = (change.cause.clone(), Arc::clone(&envelope));
+    let tells = move |durable: &mut Durable<'_>| {
+        let realm = durable.issuer.trust_root().ok_or_else(odd_fact)?.realm();
+        let request = open_request(&seen, realm).map_err(|error| not_a_request(error.code(), &error))?;
+        durable.issuer.tells(durable.now, &cause, &request)
+    };
+    if !service.writer.look(tells).await?? {
+        return Ok(false);
+    }
+    let plan = move |turn: &mut Turn<'_>, caller: &Caller| {
+        let request = opened(turn.issuer, by.as_deref(), &envelope)?;
+        // An account that the journal does not know is seen by those who see everything.
+        let account = request.account.filter(|_| caller.subtree.is_some());
+        account.map_or(Ok(()), |account| check_seen(turn.issuer, caller, account))?;
+        Ok(Planned::Command(Box::new(Command::TakeReport { request: Box::new(request) })))
+    };
+    // The key of the change is that of its bundle.
+    let cause = Cause { idempotency: None, ..change.cause.clone() };
+    service.order(Change { cause, ..change.clone() }, plan).await.map(|_| true)
+}
+
+/// A request, of who may bring it.
+fn opened(issuer: &Issuer, by: Option<&NodePeer>, envelope: &[u8]) -> Result<Verified<Request>, Problem> {
+    let realm = issuer.trust_root().ok_or_else(odd_fact)?.realm();
+    let request = open_request(envelope, realm).map_err(|error| not_a_request(error.code(), &error))?;
+    if let Some(peer) = by {
+        peer.admit(issuer, request.sign_key, &request.tls_keys)?;
+    }
+    Ok(request)
 }
 
 /// Signs a head. It says the same in the same bytes as in a bundle.
@@ -116,10 +175,7 @@ fn plan(
     envelope: &[u8],
 ) -> Result<Planned, Problem> {
     let realm = turn.issuer.trust_root().ok_or_else(odd_fact)?.realm();
-    let request = open_request(envelope, realm).map_err(|error| not_a_request(error.code(), &error))?;
-    if let Some(peer) = by {
-        peer.admit(turn.issuer, request.sign_key, &request.tls_keys)?;
-    }
+    let request = opened(turn.issuer, by, envelope)?;
     if let Some((account, seq)) = turn.issuer.bundle_for(request.digest()) {
         check_seen(turn.issuer, caller, account)?;
         return Ok(Planned::DoneBefore(seq));

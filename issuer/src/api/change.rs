@@ -65,6 +65,7 @@ pub(crate) struct IdempotencyHeader {
 }
 
 /// A change that somebody asks for.
+#[derive(Clone)]
 pub(crate) struct Change {
     pub(crate) caller: Caller,
     pub(crate) cause: Cause,
