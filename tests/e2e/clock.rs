@@ -1,6 +1,6 @@
 //! Wall clocks that are wrong: a node whose clock somebody moves, and what becomes of its leases.
 //!
-//! The shim moves CLOCK_REALTIME of the node's process alone. Boottime, the unslewed clock and what the kernel says of
+//! The shim moves `CLOCK_REALTIME` of the node's process alone. Boottime, the unslewed clock and what the kernel says of
 //! its synchronisation stay the machine's own: a kernel that is synchronised for longer than a test takes confirms
 //! nothing, so all of this holds with and without a time service.
 
@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use leasehold_protocol::time::UnixMs;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::online::soon;
 use crate::programs::{Done, short_dir};
 use crate::site::{Daemon, Site};
 use crate::vendor::{DAY_S, PRODUCT, Sale, Vendor, in_seconds};
@@ -24,7 +24,6 @@ const SEATS: u32 = 3;
 const JUMP_MS: i64 = 30_000;
 const SHIM: &str = "faketime/libfaketime.so.1";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
-const SOON: Duration = Duration::from_secs(30);
 
 #[test]
 fn ten_minutes_ahead_frees_no_seat_and_locks_nobody_out() {
@@ -336,17 +335,10 @@ fn shim() -> PathBuf {
 fn says_both_times(denied: &Done) {
     let denial = denied.json();
     let detail = denial["detail"].as_str().unwrap();
-    assert!(detail.matches("Z").count() >= 2, "{detail}");
+    assert!(detail.matches('Z').count() >= 2, "{detail}");
     assert!(denial["hint"].as_str().is_some_and(|hint| !hint.is_empty()));
 }
 
 fn instant(text: &Value) -> i64 {
     text.as_str().unwrap().parse::<DateTime<Utc>>().unwrap().timestamp_millis()
-}
-
-fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < SOON, "{what} did not come");
-    }
 }

@@ -6,6 +6,7 @@
 mod air_gap;
 mod api;
 mod bad_input;
+mod clock;
 mod damage;
 mod hostile;
 mod kill;

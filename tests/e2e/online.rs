@@ -184,7 +184,7 @@ impl Online {
 /// Asks again and again until it is so: each question is a process of its own.
 #[track_caller]
 #[expect(clippy::disallowed_methods, reason = "how long a person waits, not how long a promise lasts")]
-fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < SOON, "{what} did not come");
