@@ -14,6 +14,7 @@ mod online;
 mod parallel;
 mod programs;
 mod proofs;
+mod recover;
 mod retries;
 mod seats;
 mod site;

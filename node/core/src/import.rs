@@ -175,7 +175,7 @@ impl NodeCore {
         }
     }
 
-    /// What a bundle says that this journal cannot have led to (SPEC BND-10). Another one speaks for the node, or this one
+    /// What a bundle says that this journal cannot have led to (SPEC §9.3). Another one speaks for the node, or this one
     /// has regressed.
     fn contradiction(&self, opened: &OpenedBundle) -> Option<Problem> {
         let provision = self.provision.as_ref()?;

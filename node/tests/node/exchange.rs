@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, PipeReader};
 use std::process::Stdio;
 
+use leasehold_protocol::code::Code;
+use leasehold_protocol::problem::Problem;
 use serde_json::{Value, json};
 
 use crate::issuer::{Manner, TestIssuer};
@@ -27,6 +29,47 @@ fn a_node_enrols_and_follows_what_changes() {
         (&json!(issuer.url), &json!(true))
     );
     drop(daemon);
+}
+
+#[test]
+fn an_issuer_that_wants_to_see_is_shown_what_the_node_stands_on_at_once() {
+    let (issuer, rig) = enrolled(FIRST);
+    let (daemon, mut log) = run(&rig);
+    wait_for(&mut log, "issuer.reached", None);
+    issuer.be(Manner::Curious { version: 2, seats: 5 });
+    wait_for(&mut log, "bundle.applied", None);
+    assert_eq!(seats(&rig), 5);
+    let sent = issuer.sent();
+    let presented: Vec<usize> = sent[sent.len() - 2..]
+        .iter()
+        .map(|request| rig.vendor.opened(request).presented.map_or(0, |shown| shown.len()))
+        .collect();
+    assert_eq!(presented, [0, 4], "certificate, grant, pool and row");
+    drop(daemon);
+}
+
+#[test]
+fn an_issuer_that_contradicts_begins_a_fork_or_recover() {
+    let forked = |report_seq: u64| {
+        let problem =
+            Problem::new(Code::NodeForked, "something else", "recover").with("report_seq", report_seq);
+        Manner::Refusing { version: 2, problem }
+    };
+    for (report_seq, event, state) in [(1, "node.forked", "FORKED"), (99, "recover.entered", "RECOVER")] {
+        let (issuer, rig) = enrolled(FIRST);
+        let (daemon, mut log) = run(&rig);
+        wait_for(&mut log, "issuer.reached", None);
+        issuer.be(forked(report_seq));
+        wait_for(&mut log, event, None);
+        let status = rig.json(&["status"]);
+        assert_eq!(status["trust_state"], state);
+        assert!(status["trust_cause"].as_str().unwrap().contains("recover --reason"), "{status}");
+        let body = json!({"product": "cad", "count": 1, "features": [], "key": "1".repeat(32),
+            "holder": {"user": "ann", "host": "pc"}});
+        let decided = daemon.post("/v1/leases", &body.to_string()).json();
+        assert_eq!(decided["decision"] == "allow", state == "FORKED", "{decided}");
+        drop(daemon);
+    }
 }
 
 #[test]

@@ -14,7 +14,9 @@ use axum::routing::{get, post};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use leasehold_net::{Bounds, Endpoint, Listener, ServerFiles, ServerTls, TlsKey, bind_tcp};
+use leasehold_protocol::code::Code;
 use leasehold_protocol::join_code::JoinCode;
+use leasehold_protocol::problem::Problem;
 use leasehold_protocol::request::JoinSecret;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -22,7 +24,7 @@ use tokio::sync::watch;
 use crate::vendor::{Vendor, Word};
 
 /// How the issuer answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Manner {
     /// With a head of this version, and so many seats.
     Honest { version: u64, seats: u32 },
@@ -32,6 +34,10 @@ pub(crate) enum Manner {
     Failing { version: u64 },
     /// The poll with these bytes, as a head of a later version.
     Head(Vec<u8>),
+    /// Polls with a head of this version, and exchanges with this problem.
+    Refusing { version: u64, problem: Problem },
+    /// Polls with a head of this version, and exchanges only with who shows what it stands on.
+    Curious { version: u64, seats: u32 },
     /// Everything with this status and no word why.
     Status(u16),
     /// Nothing, ever.
@@ -129,6 +135,11 @@ async fn exchange(State(shared): State<Shared>, request: Body) -> Response {
             let own = Word { version: polled + 1, hours_old: 0, fresh_hours: 168 };
             shared.bundle(&request, own, seats)
         }
+        Manner::Curious { version, seats } => match shared.vendor.opened(&request).presented {
+            Some(_) => shared.bundle(&request, Word::of_now(version), seats),
+            None => refusal(&Problem::new(Code::ArtefactsNeeded, "what do you stand on", "show it")),
+        },
+        Manner::Refusing { problem, .. } => refusal(&problem),
         Manner::Failing { .. } => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         other => dishonest(other).await,
     }
@@ -140,7 +151,10 @@ async fn head(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let now = manner.borrow_and_update().clone();
     match now {
         Manner::Apart { polled, .. } => shared.vendor.signed_head(Word::of_now(polled)).into_response(),
-        Manner::Honest { version, .. } | Manner::Failing { version } => {
+        Manner::Honest { version, .. }
+        | Manner::Failing { version }
+        | Manner::Refusing { version, .. }
+        | Manner::Curious { version, .. } => {
             let etag = format!("\"{version}\"");
             if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
                 // Held until there is another word.
@@ -152,6 +166,11 @@ async fn head(State(shared): State<Shared>, headers: HeaderMap) -> Response {
         Manner::Head(bytes) => bytes.into_response(),
         other => dishonest(other).await,
     }
+}
+
+fn refusal(problem: &Problem) -> Response {
+    let status = StatusCode::from_u16(problem.status).unwrap();
+    (status, serde_json::to_vec(problem).unwrap()).into_response()
 }
 
 async fn dishonest(manner: Manner) -> Response {

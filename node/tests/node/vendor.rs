@@ -96,6 +96,11 @@ impl Vendor {
     }
 
     /// The same, with a head that says this word.
+    /// What a node asks.
+    pub(crate) fn opened(&self, request: &[u8]) -> Request {
+        (*open_request(request, self.realm).unwrap()).clone()
+    }
+
     pub(crate) fn bundle_at(&self, request: &[u8], serial: u64, word: Word, seats: u32) -> Vec<u8> {
         let request = open_request(request, self.realm).unwrap();
         let grant = self.seal(&self.grant());

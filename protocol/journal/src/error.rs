@@ -100,8 +100,9 @@ impl JournalError {
             Self::Busy(_) => "stop the other process, or send the command to it",
             Self::Create { .. } => "check that the data directory exists, is writable and has free space",
             Self::Damaged { .. } => {
-                "keep a copy of the directory as it is, see `journal verify`, then restore an undamaged copy that is \
-                 not older, or begin anew with `init` and have the old state declared lost"
+                "keep a copy of the directory as it is, see `journal verify`; `run` or `recover` go on with what is left, if \
+                 anything is, and `restore` with a backup; where nothing is left, begin anew with `init` and have the \
+                 old state declared lost"
             }
             Self::Frame(_) | Self::Genesis(_) | Self::NotNext { .. } => {
                 "this is a fault of the program: report it"

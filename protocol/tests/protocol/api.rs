@@ -235,7 +235,7 @@ fn pool_document() -> Value {
         "seats": null,
         "in_use": 2,
         "borrowed": 0,
-        "lingering": 1,
+        "lingering": 1, "quarantined": 0,
         "draining": 2,
         "evictable": 3,
         "overage": 0,

@@ -81,6 +81,8 @@ impl<D: Directory> Survey<D> {
             Err(other) => return Err(other),
         }
         match survey.start {
+            // No other place to begin at would lead further.
+            Some(start) if segment_before(&names, start) == 0 && survey.frames == 0 => Ok(survey),
             Some(start) => Err(JournalError::NotThrough(start.next_seq.previous())),
             None => Ok(survey),
         }
