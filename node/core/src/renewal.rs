@@ -72,6 +72,11 @@ impl NodeCore {
         let (grant, pool) = (lease.grant, lease.pool);
         let Renewal { longer_ms, moved } = match self.renewal(lease, idle_ms) {
             Ok(renewal) => renewal,
+            // It cannot come back, and its holder may not use it: nothing is left of it.
+            Err(denial) if lease.has_run_out(self.clock.svc()) && denial.code == Code::Draining => {
+                self.end_run_out(grant, EndCause::Withdrawn, out);
+                return self.refuse_by_record(to, self.gone(principal, id, shown), out);
+            }
             Err(denial) => return self.deny(to, Some(pool), *denial, out),
         };
         if let Some(Seats { row, slots, evicted }) = moved {

@@ -9,7 +9,7 @@ use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_tests::vendor::{PoolOffer, RowOffer};
 
-use crate::rig::{Rig, code, denied, seat, wish};
+use crate::rig::{Rig, code, denied, refused, seat, wish};
 
 const TTL_MS: i64 = 900_000;
 const OVER_MS: i64 = 990_000;
@@ -188,10 +188,11 @@ fn what_ran_out_comes_back_only_where_there_is_room() {
     let others: Vec<LeaseId> = [11, 12].map(|key| rig.seat(key).lease).into();
     rig.give(pool(2, 2, SlotSet::range(0, 2), None));
     assert_eq!(
-        code(&rig.renew(leases[0])),
-        Code::Draining,
+        refused(rig.renew(leases[0])).code,
+        Code::LeaseLost,
         "its slot is here, and nobody has it, but two are in use"
     );
+    assert!(rig.leases().iter().all(|lease| lease.lease_id != leases[0]));
     assert_eq!(codes(&mut rig, &others), [Code::Allowed; 2]);
 }
 

@@ -2,6 +2,7 @@
 
 use leasehold_node_core::{Cause, Checkout, Input, Record, Reply, ReplyTo, limits};
 use leasehold_protocol::api::{ForceReleaseAnswer, IdempotencyKey, LeaseState};
+use leasehold_protocol::artefact::HolderProof;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::slots::SlotSet;
@@ -61,6 +62,13 @@ fn a_released_seat_lingers_for_its_user_and_host_alone() {
     let denial = denied(rig.checkout(of("bob", 2)));
     assert_eq!((denial.code, denial.retry_after_ms), (Code::PoolExhausted, Some(LINGER_MS)));
     assert_eq!(denial.held_by, ["ann@desk"]);
+    let mut elsewhere = wish(2);
+    elsewhere.holder.host = "lab".to_owned();
+    let mut proved = wish(2);
+    proved.holder.proof = HolderProof::Uid;
+    for other in [of("ada", 2), of("bob", 2), elsewhere, proved] {
+        assert_eq!(code(&rig.checkout(other)), Code::PoolExhausted, "others, or not surely the same");
+    }
     rig.restart();
     rig.wait(LINGER_MS - 1);
     assert_eq!(code(&rig.checkout(of("bob", 2))), Code::PoolExhausted);
