@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use leasehold_node_core::{Checkout, Entropy, Input, ReplyTo};
+use leasehold_node_core::{Cause, Checkout, Entropy, Input, Reply, ReplyTo};
 use leasehold_protocol::api::LeaseState;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::ids::LeaseId;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_tests::vendor::{PoolOffer, RowOffer};
 
-use crate::rig::{Rig, code, denied, refused, seat, wish};
+use crate::rig::{Rig, cause, code, denied, refused, seat, wish};
 
 const TTL_MS: i64 = 900_000;
 const OVER_MS: i64 = 990_000;
@@ -18,6 +18,10 @@ const OVER_MS: i64 = 990_000;
 fn pool(seq: u64, seats: u32, slots: SlotSet, shrink_to: Option<u32>) -> Vec<PoolOffer> {
     let rows = vec![RowOffer { seq, shrink_to, ..RowOffer::new(1, slots) }];
     vec![PoolOffer { serial: seq, rows, ..PoolOffer::new(1, "cad", seats) }]
+}
+
+fn because() -> Cause {
+    Cause { reason: Some("test".to_owned()), ..cause() }
 }
 
 fn leases_of(rig: &mut Rig, count: u8) -> Vec<LeaseId> {
@@ -76,13 +80,19 @@ fn a_lease_of_several_seats_counts_as_many_where_a_shrink_looks_for_the_newest()
 
 #[test]
 fn leases_that_leave_by_themselves_are_not_made_up_for() {
-    let mut rig = Rig::with(pool(1, 3, SlotSet::range(0, 3), None));
-    let leases = leases_of(&mut rig, 3);
-    let cause = leasehold_node_core::Cause { reason: Some("test".to_owned()), ..crate::rig::cause() };
-    rig.ask(Input::ForceRelease { to: ReplyTo(0), cause, lease: leases[0], dry_run: false });
-    rig.give(pool(2, 3, SlotSet::range(0, 3), Some(2)));
-    assert_eq!(codes(&mut rig, &leases), [Code::Draining, Code::Allowed, Code::Allowed]);
-    assert_eq!(rig.pool().draining, 1);
+    for (keep, expected) in [
+        (2, [Code::Draining, Code::Allowed, Code::Allowed]),
+        (1, [Code::Draining, Code::Allowed, Code::Draining]),
+    ] {
+        let mut rig = Rig::with(pool(1, 3, SlotSet::range(0, 3), None));
+        let leases = leases_of(&mut rig, 3);
+        rig.ask(Input::ForceRelease { to: ReplyTo(0), cause: because(), lease: leases[0], dry_run: false });
+        rig.give(pool(2, 3, SlotSet::range(0, 3), Some(keep)));
+        assert_eq!(codes(&mut rig, &leases), expected);
+        assert_eq!(rig.pool().draining, 3 - keep);
+        rig.release(leases[1]);
+        assert_eq!(code(&rig.renew(leases[2])), Code::Allowed, "the first one ends by itself");
+    }
 }
 
 #[test]
@@ -230,8 +240,7 @@ fn no_path_moves_a_promised_deadline_back() {
                     None
                 }
                 7 => {
-                    let cause =
-                        leasehold_node_core::Cause { reason: Some("test".to_owned()), ..crate::rig::cause() };
+                    let cause = because();
                     let lease = some(&mut chance);
                     rig.ask(Input::ForceRelease { to: ReplyTo(0), cause, lease, dry_run: false });
                     None
@@ -249,7 +258,7 @@ fn no_path_moves_a_promised_deadline_back() {
                     None
                 }
             };
-            if let Some(leasehold_node_core::Reply::Seat(seat)) = reply {
+            if let Some(Reply::Seat(seat)) = reply {
                 let until = rig.now.boottime_ms + seat.ttl_ms - seat.age_ms;
                 let before = promised.insert(seat.lease, until);
                 assert!(before.is_none_or(|before| before - 1 <= until), "run {run}, step {step}");
