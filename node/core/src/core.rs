@@ -422,7 +422,7 @@ impl NodeCore {
         }
         self.apply_answer(&opened.bundle.answers);
         self.forget_idle_rows();
-        self.find_newest();
+        self.find_ending();
     }
 
     fn apply_release(

@@ -16,6 +16,7 @@ use crate::lease::{Lease, Standing};
 use crate::lease_table::LeaseTable;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::EndCause;
+use crate::room::Ending;
 use crate::taken::Taken;
 use crate::usage::{Count, Usage};
 
@@ -52,8 +53,8 @@ pub(crate) struct PoolLedger {
     pub(crate) granted: u64,
     /// Since the last request.
     pub(crate) denied: u64,
-    /// Leases granted from here on end first while more seats are held than the node may keep.
-    pub(crate) newest_from: Option<Seq>,
+    /// Which leases end first, where the bundle applied last left fewer seats than were held.
+    pub(crate) ending: Option<Ending>,
     /// Its leases, in the order in which their seats may be given to somebody else.
     #[serde(skip)]
     by_reclaim: BTreeSet<(SvcMs, Seq)>,
@@ -248,9 +249,9 @@ impl Ledger {
     }
 
     /// Which leases of a pool end first.
-    pub(crate) fn set_newest(&mut self, pool: PoolIndex, from: Option<Seq>) {
+    pub(crate) fn set_ending(&mut self, pool: PoolIndex, ending: Option<Ending>) {
         if let Some(pool) = self.pools.get_mut(&pool) {
-            pool.newest_from = from;
+            pool.ending = ending;
         }
     }
 

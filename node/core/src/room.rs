@@ -6,12 +6,22 @@ use leasehold_protocol::artefact::Seats;
 use leasehold_protocol::code::Code;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
-use leasehold_protocol::time::{SvcMs, UnixMs};
+use leasehold_protocol::time::UnixMs;
+use serde::{Deserialize, Serialize};
 
 use crate::core::NodeCore;
 use crate::lease::{Lease, Standing};
 use crate::no_promise::NoPromise;
 use crate::provision::{PoolEntry, PoolIndex, Provision, Row};
+
+/// Leases of a pool that are renewed no more while more seats are held than the node may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Ending {
+    /// Those granted from here on.
+    From(Seq),
+    /// Those granted from here on whose slots no row has: the others keep theirs, which is no help to these.
+    OustedFrom(Seq),
+}
 
 impl NodeCore {
     /// Slots of a row that the node may keep: the lowest ones, where the vendor wants some back.
@@ -56,56 +66,61 @@ impl NodeCore {
             let room = self.has_room(provision, lease.pool, entry, lease.count);
             return if room { Ok(()) } else { none };
         }
-        match self.drained_from(provision, lease.pool, entry) {
-            Some(from) if from <= lease.grant => none,
+        match self.ending(provision, lease.pool, entry) {
+            Some(ending) if self.is_among(ending, lease) => none,
             _ => Ok(()),
         }
     }
 
-    /// Leases of a pool that were granted from here on end with their promise, as it stands now.
-    pub(crate) fn drained_from(
+    /// Which leases of a pool end with their promise, as it stands now.
+    pub(crate) fn ending(
         &self,
         provision: &Provision,
         index: PoolIndex,
         entry: &PoolEntry,
-    ) -> Option<Seq> {
-        let from = self.ledger.pool(index)?.newest_from?;
+    ) -> Option<Ending> {
+        let ending = self.ledger.pool(index)?.ending?;
         let held = self.ledger.held(index, self.clock.svc());
-        (self.kept_seats(provision, entry) < held).then_some(from)
+        (self.kept_seats(provision, entry) < held).then_some(ending)
+    }
+
+    pub(crate) fn is_among(&self, ending: Ending, lease: &Lease) -> bool {
+        match ending {
+            Ending::From(first) => first <= lease.grant,
+            Ending::OustedFrom(first) => first <= lease.grant && self.row_for_renewal(lease).is_none(),
+        }
     }
 
     /// A bundle may leave fewer seats than are held: the newest leases are those beyond them.
-    pub(crate) fn find_newest(&mut self) {
+    pub(crate) fn find_ending(&mut self) {
         let Some(provision) = &self.provision else { return };
-        let svc = self.clock.svc();
         let pools = provision.pools.iter();
-        let found: Vec<(PoolIndex, Option<Seq>)> =
-            pools.map(|(&index, entry)| (index, self.newest_beyond(provision, index, entry, svc))).collect();
-        for (index, newest) in found {
-            self.ledger.set_newest(index, newest);
+        let found: Vec<(PoolIndex, Option<Ending>)> =
+            pools.map(|(&index, entry)| (index, self.newest_beyond(provision, index, entry))).collect();
+        for (index, ending) in found {
+            self.ledger.set_ending(index, ending);
         }
     }
 
-    fn newest_beyond(
-        &self,
-        provision: &Provision,
-        index: PoolIndex,
-        entry: &PoolEntry,
-        svc: SvcMs,
-    ) -> Option<Seq> {
-        if entry.pool.seats == Seats::Unlimited {
+    fn newest_beyond(&self, provision: &Provision, index: PoolIndex, entry: &PoolEntry) -> Option<Ending> {
+        let svc = self.clock.svc();
+        let kept = self.kept_seats(provision, entry);
+        let held = self.ledger.held(index, svc);
+        if entry.pool.seats == Seats::Unlimited || held <= kept {
             return None;
         }
-        let kept = self.kept_seats(provision, entry);
-        let mut beyond = self.ledger.held(index, svc).checked_sub(kept).filter(|&beyond| beyond > 0)?;
-        let held = |lease: &&Lease| lease.standing() == Standing::Held && !lease.has_run_out(svc);
-        let mut leases: Vec<(Seq, u32)> =
-            self.ledger.of_pool(index).filter(held).map(|lease| (lease.grant, lease.count)).collect();
-        leases.sort_unstable_by_key(|&(grant, _)| Reverse(grant));
-        leases.into_iter().find_map(|(grant, count)| {
-            beyond = beyond.saturating_sub(count);
-            (beyond == 0).then_some(grant)
-        })
+        let renewed = |lease: &&Lease| lease.standing() == Standing::Held && !lease.has_run_out(svc);
+        let (stay, ousted): (Vec<&Lease>, Vec<&Lease>) = self
+            .ledger
+            .of_pool(index)
+            .filter(renewed)
+            .partition(|lease| self.row_for_renewal(lease).is_some());
+        let staying = stay.iter().fold(0_u32, |seats, lease| seats.saturating_add(lease.count));
+        if kept < staying {
+            newest(stay, staying.saturating_sub(kept)).map(Ending::From)
+        } else {
+            newest(ousted, held.saturating_sub(kept)).map(Ending::OustedFrom)
+        }
     }
 
     /// Whether leases of a limited pool may hold seats that the node must not keep.
@@ -115,4 +130,13 @@ impl NodeCore {
             && (rows.any(|row| row.allocation.shrink_to.is_some())
                 || !self.ledger.are_all_under(index, &entry.rows))
     }
+}
+
+/// The oldest of the newest leases that have so many seats together.
+fn newest(mut leases: Vec<&Lease>, mut seats: u32) -> Option<Seq> {
+    leases.sort_unstable_by_key(|lease| Reverse(lease.grant));
+    leases.into_iter().find_map(|lease| {
+        seats = seats.saturating_sub(lease.count);
+        (seats == 0).then_some(lease.grant)
+    })
 }

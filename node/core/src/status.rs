@@ -9,7 +9,6 @@ use leasehold_protocol::api::{
 use leasehold_protocol::armour::one_line;
 use leasehold_protocol::artefact::{Chain, Seats, TicketFlags};
 use leasehold_protocol::bytes::Digest;
-use leasehold_protocol::seq::Seq;
 use leasehold_protocol::slots::SlotSet;
 use leasehold_protocol::time::{ClockReading, UnixMs};
 
@@ -19,6 +18,7 @@ use crate::core::NodeCore;
 use crate::lease::{Lease, Standing};
 use crate::promise::Promises;
 use crate::provision::{PoolEntry, PoolIndex, Provision, Row};
+use crate::room::Ending;
 use crate::trust::Trust;
 
 impl NodeCore {
@@ -49,13 +49,13 @@ impl NodeCore {
     pub fn leases(&self, now: &ClockReading) -> LeasesAnswer {
         let clock = self.clock_at(now);
         let Some(provision) = &self.provision else { return LeasesAnswer { leases: Vec::new() } };
-        let drained_from: BTreeMap<PoolIndex, Seq> = provision
+        let ending: BTreeMap<PoolIndex, Ending> = provision
             .pools
             .iter()
-            .filter_map(|(&index, entry)| Some((index, self.drained_from(provision, index, entry)?)))
+            .filter_map(|(&index, entry)| Some((index, self.ending(provision, index, entry)?)))
             .collect();
         let leases = self.ledger.leases().filter_map(|lease| {
-            let newest = drained_from.get(&lease.pool).is_some_and(|from| *from <= lease.grant);
+            let newest = ending.get(&lease.pool).is_some_and(|ending| self.is_among(*ending, lease));
             self.lease_status(provision, lease, newest, &clock)
         });
         LeasesAnswer { leases: leases.collect() }

@@ -25,13 +25,25 @@ pub(super) fn table(pools: &[PoolStatus]) -> People {
                 pool.product.clone(),
                 pool.features.join(","),
                 pool.seats.map_or_else(|| "unlimited".to_owned(), |seats| seats.to_string()),
-                pool.in_use.to_string(),
+                in_use(pool),
                 pool.denied_1h.to_string(),
                 trust_word(pool.trust_state).to_owned(),
                 pool.grant_ends_at.clone(),
             ]
         }),
     )
+}
+
+/// How many, and what is special about some of them.
+fn in_use(pool: &PoolStatus) -> String {
+    let special =
+        [(pool.lingering, "lingering"), (pool.draining, "draining"), (pool.overage, "beyond those sold")];
+    let special = special.into_iter().filter(|&(seats, _)| seats > 0);
+    let special: Vec<String> = special.map(|(seats, what)| format!("{seats} {what}")).collect();
+    match special.as_slice() {
+        [] => pool.in_use.to_string(),
+        special => format!("{} ({})", pool.in_use, special.join(", ")),
+    }
 }
 
 /// Those that the vendor took back without giving another one for the product that serves.

@@ -119,6 +119,25 @@ fn a_lease_whose_slot_went_moves_to_a_free_one_as_the_same_lease() {
 }
 
 #[test]
+fn who_keeps_a_slot_goes_on_where_an_older_lease_has_lost_its_own() {
+    let slots = |row, first, count| RowOffer::new(row, SlotSet::range(first, count));
+    let of = |serial, rows| vec![PoolOffer { serial, rows, ..PoolOffer::new(1, "cad", 4) }];
+    let mut rig = Rig::with(of(1, vec![slots(1, 0, 2), slots(2, 2, 2)]));
+    let leases = leases_of(&mut rig, 4);
+    rig.give(of(2, vec![RowOffer { seq: 2, ..slots(2, 2, 2) }]));
+    assert_eq!(codes(&mut rig, &leases), [Code::Draining, Code::Draining, Code::Allowed, Code::Allowed]);
+    rig.release(leases[3]);
+    assert_eq!(
+        codes(&mut rig, &leases[..3]),
+        [Code::Draining, Code::Draining, Code::Allowed],
+        "one too many yet"
+    );
+    rig.release(leases[1]);
+    assert_eq!(codes(&mut rig, &leases[..1]), [Code::Allowed], "there is a seat to move to");
+    rig.restart();
+}
+
+#[test]
 fn moves_never_share_a_slot() {
     let mut rig = Rig::with(pool(1, 20, SlotSet::range(0, 20), None));
     let leases: Vec<LeaseId> = (0..10)
