@@ -43,7 +43,7 @@ use crate::saved_provision::SavedProvision;
 use crate::surrender::Surrendered;
 
 /// The layout of the parts. A snapshot of another one is of no use: the journal is replayed.
-pub const STATE_VERSION: u16 = 3;
+pub const STATE_VERSION: u16 = 4;
 
 /// Parts are not a snapshot, or not one of a node that this vendor's roots vouch for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
