@@ -8,7 +8,8 @@ use crate::context::Context;
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let status: StatusDocument = context.get("/v1/status", &ReadQuery::default())?;
     let clock = &status.clock;
-    let refused: String = clock.cause.iter().map(|cause| format!("; changes are refused: {cause}")).collect();
+    let refused = clock.cause.as_ref().map(|cause| format!("; changes are refused: {cause}"));
+    let refused = refused.unwrap_or_default();
     let people = People::facts([
         ("realm", format!("{} ({})", status.realm_name, status.realm)),
         ("clock", format!("{}, certainly past {}{refused}", clock.status, clock.earliest)),
