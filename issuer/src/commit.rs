@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use leasehold_cli::Failure;
+use leasehold_failpoint::step;
 use leasehold_issuer_core::{
     Cause, ClockBefore, Command, Effect, Effects, Fact, Input, Issuer, Preview, Reply, ReplyTo,
 };
@@ -153,7 +154,8 @@ impl<'a> Commit<'a> {
         }
         for (asker, decided) in std::mem::take(&mut self.waiting) {
             // Whoever went away finds it done when the same request comes again.
-            let _ = asker.send(decided.and_then(|decided| self.outcome(decided)));
+            let outcome = decided.and_then(|decided| self.outcome(decided));
+            let _ = step("send", "answer", || Ok(asker.send(outcome)));
         }
         Ok(())
     }

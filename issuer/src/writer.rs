@@ -146,7 +146,13 @@ fn run_or_die(writer: WriterLoop, ending: Ending) {
         Ok(Ok(())) => {}
         Ok(Err(failure)) => match ending {
             Ending::Process => {
-                tracing::error!(event_id = %EventId::DaemonFatal, cause = %failure, "the writer stops, and with it the process");
+                tracing::error!(
+                    event_id = %EventId::DaemonFatal,
+                    code = %failure.code(),
+                    cause = failure.problem().detail,
+                    hint = failure.problem().hint,
+                    "the writer stops, and with it the process"
+                );
                 process::exit(failure.code().exit().into());
             }
             // Whoever asked has been told.

@@ -5,6 +5,7 @@
 use std::io;
 
 use leasehold_clock::Stopwatch;
+use leasehold_failpoint::step;
 use leasehold_journal::{Draft, Home as _, JournalError};
 use leasehold_node_core::{Effect, Effects, Entropy, Event, Input, Reply, ReplyTo, SeatReply};
 use leasehold_protocol::api::{ReceiptAnswer, ReleaseAnswer, RequestAnswer};
@@ -48,6 +49,14 @@ impl Fatal {
         match self {
             Self::Clock(_) | Self::Entropy(_) | Self::Signer(_) => Code::Internal,
             Self::Journal(_) => Code::StoreFailed,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) const fn hint(&self) -> &'static str {
+        match self {
+            Self::Journal(error) => error.hint(),
+            Self::Clock(_) | Self::Entropy(_) | Self::Signer(_) => "report this, with the node's log",
         }
     }
 }
@@ -240,7 +249,7 @@ impl<'a> Commit<'a> {
 
 fn answer(asker: AnswerTo, outcome: Outcome) {
     // Whoever went away will ask again with the same key.
-    let _ = asker.send(outcome);
+    let _ = step("send", "answer", || Ok(asker.send(outcome)));
 }
 
 /// Why nothing that adds promises is accepted.

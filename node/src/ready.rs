@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use leasehold_cli::files::{self, Access, Existing};
 use leasehold_cli::{Failure, Output};
+use leasehold_protocol::event_id::EventId;
 use leasehold_protocol::ids::NodeId;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ struct Ready<'a> {
 /// The file while the daemon runs; it goes when this is dropped.
 pub(crate) struct ReadyFile(DataDir);
 
-/// Writes the file, then the line: whoever waits for the line finds the file.
+/// Writes the file, then the line: whoever waits for the line finds the file. On a full disk there is the line alone.
 pub(crate) fn announce(
     dir: &DataDir,
     listen: &[String],
@@ -30,7 +31,14 @@ pub(crate) fn announce(
     output: Output,
 ) -> Result<ReadyFile, Failure> {
     let document = serde_json::to_vec(&Ready { listen, node_id }).expect("strings and ids are JSON");
-    files::write(&dir.ready_file(), &document, Access::Everyone, Existing::Replace)?;
+    if let Err(failure) = files::write(&dir.ready_file(), &document, Access::Everyone, Existing::Replace) {
+        tracing::warn!(
+            event_id = %EventId::ReadyFileUnwritten,
+            code = %failure.code(),
+            cause = failure.problem().detail,
+            "the ready file could not be written"
+        );
+    }
     let file = ReadyFile(dir.clone());
     let node = node_id.map_or_else(|| UNPROVISIONED.to_owned(), |id| id.to_string());
     output.line(&format!("ready {} node={node}", listen.join(" ")))?;

@@ -154,7 +154,13 @@ fn run_or_die(store: Store, jobs: Receiver<Job>, queue: Queue) {
     match catch_unwind(run) {
         Ok(Ok(())) => {}
         Ok(Err(fatal)) => {
-            tracing::error!(event_id = %EventId::DaemonFatal, cause = with_causes(&fatal), "the writer stops, and with it the process");
+            tracing::error!(
+                event_id = %EventId::DaemonFatal,
+                code = %fatal.code(),
+                cause = with_causes(&fatal),
+                hint = fatal.hint(),
+                "the writer stops, and with it the process"
+            );
             process::exit(fatal.code().exit().into());
         }
         // The panic has been printed. Memory may be ahead of the disk, so nobody may be served from it.

@@ -259,6 +259,7 @@ registry! {
     PassphraseNeeded = 904 "PASSPHRASE_NEEDED" 500 CONFIG Final "a passphrase is needed";
     PassphraseWrong = 905 "PASSPHRASE_WRONG" 500 CONFIG Final "the passphrase is wrong";
     TrustRootMissing = 906 "TRUST_ROOT_MISSING" 500 CONFIG Final "no trust root is configured";
+    StoreUnreadable = 907 "STORE_UNREADABLE" 503 STORE Retry "stored bytes cannot be read";
 }
 
 #[cfg(test)]

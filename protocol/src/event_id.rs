@@ -75,6 +75,7 @@ macro_rules! registry {
 #[rustfmt::skip]
 registry! {
     DaemonReady "daemon.ready" Info "The daemon answers.";
+    ReadyFileUnwritten "daemon.ready_file" Warn "The daemon answers, but could not write `ready.json`, mostly because the disk is full; see the cause. Its line on standard output says the same.";
     DaemonDraining "daemon.draining" Info "It was told to end and finishes what is under way.";
     DaemonCutOff "daemon.cut_off" Warn "Requests under way did not end in time and were cut off; their clients retry.";
     DaemonFatal "daemon.fatal" Error "The process ends because it cannot keep its promises, such as after a failed write; see the cause and the disk.";

@@ -6,6 +6,7 @@ use leasehold_cli::files::{self, Access, Existing};
 use leasehold_cli::{Failure, Output};
 use leasehold_protocol::bytes::SpkiDigest;
 use leasehold_protocol::envelope::RealmId;
+use leasehold_protocol::event_id::EventId;
 use serde::Serialize;
 
 use crate::state_dir::StateDir;
@@ -21,7 +22,7 @@ struct Ready<'a> {
 /// The file while the service runs; it goes when this is dropped.
 pub(super) struct ReadyFile(StateDir);
 
-/// Writes the file, then the line: whoever waits for the line finds the file.
+/// Writes the file, then the line: whoever waits for the line finds the file. On a full disk there is the line alone.
 pub(super) fn announce(
     dir: &StateDir,
     listen: &[String],
@@ -30,7 +31,14 @@ pub(super) fn announce(
     output: Output,
 ) -> Result<ReadyFile, Failure> {
     let document = serde_json::to_vec(&Ready { listen, realm, tls_key }).expect("strings and ids are JSON");
-    files::write(&dir.ready_file(), &document, Access::Everyone, Existing::Replace)?;
+    if let Err(failure) = files::write(&dir.ready_file(), &document, Access::Everyone, Existing::Replace) {
+        tracing::warn!(
+            event_id = %EventId::ReadyFileUnwritten,
+            code = %failure.code(),
+            cause = failure.problem().detail,
+            "the ready file could not be written"
+        );
+    }
     let file = ReadyFile(dir.clone());
     output.line(&format!("ready {} realm={realm}", listen.join(" ")))?;
     Ok(file)

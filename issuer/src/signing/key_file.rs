@@ -36,6 +36,9 @@ pub(super) fn write(path: &Path, keys: &Keys, passphrase: &Passphrase, kdf_cost:
 
 /// Reads a key file: one key derivation.
 pub(super) fn read(path: &Path, passphrase: &Passphrase) -> Result<Keys, Failure> {
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(damaged(path, "it is not a regular file"));
+    }
     let encrypted = files::read(&FileOrStdin::File(path.to_owned()), KEY_FILE_BYTES)?;
     let mut identity = scrypt::Identity::new(SecretString::from(passphrase.expose()));
     identity.set_max_work_factor(*KDF_COST.end());

@@ -94,7 +94,9 @@ fn read(path: &Path, secrecy: Secrecy) -> Result<NodeKey, Failure> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits()).open(path)
+    // What stands in its place is not waited for.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
 fn cannot_use(path: &Path, why: &str, hint: &str) -> Failure {

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use leasehold_failpoint::step;
 use leasehold_protocol::code::Code;
 
 use crate::Failure;
@@ -185,12 +186,13 @@ fn write_and_rename(
     existing: Existing,
     mut file: tempfile::NamedTempFile,
 ) -> io::Result<()> {
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    match existing {
-        Existing::Refuse => file.persist_noclobber(path)?,
-        Existing::Replace => file.persist(path)?,
-    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    step("write", &name, || file.write_all(bytes))?;
+    step("sync", &name, || file.as_file().sync_all())?;
+    step("rename", &name, || match existing {
+        Existing::Refuse => Ok(file.persist_noclobber(path)?),
+        Existing::Replace => Ok(file.persist(path)?),
+    })?;
     sync_dir(directory_of(path))
 }
 
@@ -203,7 +205,7 @@ fn directory_of(path: &Path) -> &Path {
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    step("sync", "directory", || File::open(path)?.sync_all())
 }
 
 #[cfg(test)]

@@ -85,11 +85,10 @@ impl JournalError {
             Self::Create { .. } => Code::CannotCreate,
             Self::Damaged { .. } => Code::JournalDamaged,
             Self::Frame(_) => Code::LimitExceeded,
-            Self::Genesis(_) | Self::NotNext { .. } | Self::NotThrough(_) | Self::Read { .. } => {
-                Code::Internal
-            }
+            Self::Genesis(_) | Self::NotNext { .. } | Self::NotThrough(_) => Code::Internal,
             Self::NotFound(_) => Code::NotInitialised,
             Self::Poisoned | Self::Write { .. } => Code::StoreFailed,
+            Self::Read { .. } => Code::StoreUnreadable,
         }
     }
 

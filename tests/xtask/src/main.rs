@@ -9,7 +9,9 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask bench [P1 P3 …] [--quick] [--peers] …   measure a release build; `bench --help` says more
        cargo xtask costs [--bless]                          count what the core's operations cost
-       cargo xtask model [--nightly]                        the design in every small world, and without each rule";
+       cargo xtask model [--nightly]                        the design in every small world, and without each rule
+       cargo xtask failpoints                               build the programs that can be told where to fail
+       cargo xtask crash                                    the nightly form of crashes, disks and histories";
 
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1);
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
     let launched = match verb.as_ref().and_then(|verb| verb.to_str()) {
         Some("bench") => bench(&args.collect::<Vec<_>>()),
         Some("costs") => run_released("leasehold-costs", &args.collect::<Vec<_>>()),
+        Some("failpoints") => failpoints(),
+        Some("crash") => crash(),
         Some("model") => run_released("leasehold-model", &args.collect::<Vec<_>>()),
         _ => Err(USAGE.to_owned()),
     };
@@ -48,6 +52,35 @@ fn bench(args: &[OsString]) -> Result<ExitCode, String> {
         return Ok(built);
     }
     run(Command::new(target_dir()?.join("release/leasehold-load")).args(args))
+}
+
+/// Builds the programs with their fail points, apart from the usual ones but from the same dependencies.
+fn failpoints() -> Result<ExitCode, String> {
+    let target = target_dir()?;
+    let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.args(["build", "--workspace", "--bins", "--features", "leasehold-failpoint/armed", "--target-dir"]);
+    run(build.arg(target.join("failpoints")).env("CARGO_BUILD_BUILD_DIR", target))
+}
+
+/// Runs what the usual tests do of this, more often.
+fn crash() -> Result<ExitCode, String> {
+    let built = failpoints()?;
+    if built != ExitCode::SUCCESS {
+        return Ok(built);
+    }
+    let steps: [&[&str]; 3] = [
+        &["build", "--workspace", "--bins"],
+        &["test", "-p", "leasehold-crash", "--", "--nocapture"],
+        &["test", "-p", "leasehold-tests", "--test", "e2e", "--", "--nocapture", "crash::", "linear::"],
+    ];
+    for step in steps {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let done = run(cargo.args(step).env("LEASEHOLD_NIGHTLY", "1"))?;
+        if done != ExitCode::SUCCESS {
+            return Ok(done);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Where cargo put this program: `target/debug/xtask`.

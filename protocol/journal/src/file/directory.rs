@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use leasehold_failpoint::{step, step_in};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat, renameat};
@@ -97,9 +98,15 @@ impl OsDirectory {
         Ok(Self { path: path.to_owned(), descriptor: Arc::new(open_directory(&staged)?) })
     }
 
+    /// Only ever a regular file: what stands in the place of one is refused, and not waited for as for the other end of
+    /// a pipe.
     fn open_at(&self, name: &str, flags: OFlag) -> io::Result<File> {
-        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(openat(self.descriptor.as_fd(), name, flags, FILE_MODE)?.into())
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let file: File = openat(self.descriptor.as_fd(), name, flags, FILE_MODE)?.into();
+        if file.metadata()?.is_file() {
+            return Ok(file);
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
     }
 }
 
@@ -134,32 +141,31 @@ impl Directory for OsDirectory {
 
     fn create(&self, name: &str) -> io::Result<File> {
         self.remove(name)?;
-        self.open_at(name, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL)
+        step("create", name, || self.open_at(name, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL))
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<File> {
-        self.open_at(
-            name,
-            match access {
-                Access::Read => OFlag::O_RDONLY,
-                Access::Write => OFlag::O_RDWR,
-            },
-        )
+        let flags = match access {
+            Access::Read => OFlag::O_RDONLY,
+            Access::Write => OFlag::O_RDWR,
+        };
+        step("open", name, || self.open_at(name, flags))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        match unlinkat(self.descriptor.as_fd(), name, UnlinkatFlags::NoRemoveDir) {
+        step("remove", name, || match unlinkat(self.descriptor.as_fd(), name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(errno.into()),
-        }
+        })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(renameat(self.descriptor.as_fd(), from, self.descriptor.as_fd(), to)?)
+        let renamed = || renameat(self.descriptor.as_fd(), from, self.descriptor.as_fd(), to);
+        step("rename", to, || Ok(renamed()?))
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.descriptor.sync_all()
+        step("sync", "directory", || self.descriptor.sync_all())
     }
 
     fn room(&self) -> io::Result<u64> {
@@ -178,9 +184,9 @@ impl Directory for OsDirectory {
     }
 
     fn publish(&self) -> io::Result<()> {
-        std::fs::rename(staged(&self.path)?, &self.path)?;
+        step("rename", "directory", || std::fs::rename(staged(&self.path)?, &self.path))?;
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        step("sync", "parent", || File::open(parent.unwrap_or(Path::new(".")))?.sync_all())
     }
 
     fn in_background(&self, job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
@@ -194,16 +200,16 @@ impl DirectoryFile for File {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.read_exact_at(buffer, offset)
+        step_in("read", self, || self.read_exact_at(buffer, offset))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
+        step_in("write", self, || self.write_all_at(bytes, offset))
     }
 
     fn sync(&self) -> io::Result<()> {
         // fdatasync: also makes the length durable, and on a file written ahead costs no metadata commit.
-        self.sync_data()
+        step_in("sync", self, || self.sync_data())
     }
 }
 

@@ -148,7 +148,8 @@ impl Demand {
 
 /// The newest good slot.
 pub(super) fn newest<D: Directory>(directory: &D) -> Result<Tail, JournalError> {
-    let slots = read_slots(directory)?;
+    // Beside a writer both slots can be caught half written, though hardly twice.
+    let slots = read_slots(directory).or_else(|_| read_slots(directory))?;
     let newest = slots.into_iter().flatten().map(|(tail, _)| tail).max_by_key(|tail| tail.next_seq);
     Ok(newest.expect("a MARK without a good slot is an error"))
 }
@@ -163,11 +164,21 @@ fn read_slots<D: Directory>(directory: &D) -> Result<[Option<(Tail, u32)>; 2], J
         Err(error) => return Err(JournalError::read(NAME)(error)),
     };
     // A slot that cannot be read is no worse than one that was torn: the other one decides.
-    let slots = SLOTS_AT.map(|at| read_slot(&file, at).ok().flatten());
-    if slots == [None, None] {
-        return Err(JournalError::damaged(Seq::FIRST, "both slots of MARK are bad"));
+    let mut unreadable = None;
+    let slots = SLOTS_AT.map(|at| {
+        read_slot(&file, at).unwrap_or_else(|error| {
+            unreadable = Some(error);
+            None
+        })
+    });
+    match (slots, unreadable) {
+        // Nothing is known to be lost: the disk may say it another time.
+        ([None, None], Some(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(JournalError::read(NAME)(error))
+        }
+        ([None, None], _) => Err(JournalError::damaged(Seq::FIRST, "both slots of MARK are bad")),
+        (slots, _) => Ok(slots),
     }
-    Ok(slots)
 }
 
 impl Slot {
