@@ -81,3 +81,7 @@ pub(crate) fn checkout(user: &str, number: usize) -> Vec<u8> {
     });
     post("/v1/leases", wish.to_string().as_bytes())
 }
+
+pub(crate) fn delete(path: &str) -> Vec<u8> {
+    format!("DELETE {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n").into_bytes()
+}

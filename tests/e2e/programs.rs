@@ -3,7 +3,12 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -28,6 +33,33 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
+/// The same program of the test build, which has fail points.
+pub(crate) fn armed(name: &str) -> PathBuf {
+    let usual = program(name);
+    let profile = usual.parent().unwrap();
+    let path = profile.parent().unwrap().join("failpoints").join(profile.file_name().unwrap()).join(name);
+    assert!(path.is_file(), "there is no {}: run `cargo xtask failpoints` first", path.display());
+    path
+}
+
+/// No program may take longer to start, to refuse or to end, whatever its disk does.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What `wait` gives, which ends with the process `pid`; a process that hangs is killed, and fails the test.
+#[track_caller]
+pub(crate) fn within<T: Send + 'static>(
+    patience: Duration,
+    pid: u32,
+    wait: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (done, outcome) = mpsc::channel();
+    thread::spawn(move || done.send(wait()));
+    outcome.recv_timeout(patience).unwrap_or_else(|_| {
+        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        panic!("process {pid} hangs")
+    })
+}
+
 /// A command without any setting of whoever runs the tests.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -50,6 +82,13 @@ pub(crate) fn short_dir() -> TempDir {
 impl Done {
     pub(crate) fn of(command: &mut Command) -> Self {
         command.output().unwrap().into()
+    }
+
+    /// The same, and it may not hang.
+    #[track_caller]
+    pub(crate) fn soon(command: &mut Command) -> Self {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        within(PATIENCE, child.id(), move || child.wait_with_output().unwrap()).into()
     }
 
     /// The JSON document on standard output.

@@ -1,13 +1,16 @@
 //! A vendor: an issuer's directory with one customer.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use leasehold_journal::{FileHome, Genesis};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::programs::{Done, command, program, short_dir};
-use crate::site::{Daemon, Site};
+use crate::programs::{Done, armed, command, program, short_dir};
+use crate::site::{Daemon, Fault, Site};
 
 /// The product that most tests sell.
 pub(crate) const PRODUCT: &str = "cad";
@@ -17,6 +20,8 @@ const ACCOUNT: &str = "Acme";
 
 pub(crate) struct Vendor {
     dir: TempDir,
+    /// What goes wrong in an issuer of the test build; without it the usual build runs.
+    fault: Option<Fault>,
 }
 
 /// What a customer buys: seats of a product, from and until when.
@@ -40,13 +45,48 @@ impl Vendor {
     }
 
     fn with(init: &[&str]) -> Self {
-        let vendor = Self { dir: short_dir() };
-        fs::write(vendor.path("passphrase"), "correct horse\n").unwrap();
-        vendor.json(&[&["init", "--kdf-cost", KDF_COST], init].concat());
+        let vendor = Self::without_issuer();
+        vendor.init(init).done();
         vendor.json(&["trust", "export", vendor.trust_root().to_str().unwrap()]);
         vendor.json(&["account", "create", "--name", ACCOUNT]);
         vendor.add_product(PRODUCT);
         vendor
+    }
+
+    /// A vendor whose journal has segments of so many bytes: as if `init` had been interrupted after it made the journal.
+    pub(crate) fn small(segment_bytes: u32) -> Self {
+        let vendor = Self::without_issuer();
+        DirBuilder::new().mode(0o700).create(vendor.path("issuer")).unwrap();
+        let genesis = Genesis::new("issuer", [5; 16], [6; 16]).unwrap();
+        let genesis = genesis.with_segment_bytes(segment_bytes).unwrap();
+        FileHome::create(&vendor.path("issuer/journal"), &genesis).unwrap().close().unwrap();
+        vendor.init(&["--realm", "e2e"]).done();
+        vendor.json(&["account", "create", "--name", ACCOUNT]);
+        vendor
+    }
+
+    /// A vendor with no issuer yet.
+    pub(crate) fn without_issuer() -> Self {
+        let vendor = Self { dir: short_dir(), fault: None };
+        fs::write(vendor.path("passphrase"), "correct horse\n").unwrap();
+        vendor
+    }
+
+    pub(crate) fn init(&self, more: &[&str]) -> Done {
+        self.run(&[&["init", "--kdf-cost", KDF_COST], more].concat())
+    }
+
+    /// Another vendor with the same files.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self { dir: short_dir(), fault: None };
+        let from = format!("{}/.", self.dir.path().display());
+        assert!(Command::new("cp").args(["-a", &from]).arg(copy.dir.path()).status().unwrap().success());
+        copy
+    }
+
+    /// From now on, or no longer, something goes wrong in the issuer.
+    pub(crate) fn set_fault(&mut self, fault: Option<Fault>) {
+        self.fault = fault;
     }
 
     pub(crate) fn add_product(&self, sku: &str) {
@@ -89,19 +129,32 @@ impl Vendor {
 
     /// A site whose node serves so many seats of a pool of as many.
     pub(crate) fn site_with(&self, name: &str, seats: u32) -> Site {
+        self.serving(Site::new(&self.trust_root(), name), name, seats)
+    }
+
+    /// The same with a journal whose segments are small.
+    pub(crate) fn small_site(&self, name: &str, seats: u32, segment_bytes: u32) -> Site {
+        self.serving(Site::with_segments(&self.trust_root(), name, segment_bytes), name, seats)
+    }
+
+    fn serving(&self, site: Site, name: &str, seats: u32) -> Site {
         let pool = self.sell(&Sale::of(PRODUCT, seats));
         let (node, join) = self.register(name);
         self.allocate(&pool, &node, seats, &[]);
-        let site = Site::new(&self.trust_root(), name);
         site.carry_bundle(self, Some(&join));
         site
     }
 
     /// Starts the issuer's service and waits until it is ready.
     pub(crate) fn serve(&self) -> Daemon {
-        let mut issuer = command(program("leasehold-issuer"));
-        issuer.args(["serve", "--listen", "127.0.0.1:0"]).arg("--data").arg(self.path("issuer"));
-        Daemon::start(issuer.arg("--passphrase-file").arg(self.path("passphrase")))
+        Daemon::start(&mut self.command(&["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// The same; how it ended, if it did before it was ready.
+    #[track_caller]
+    pub(crate) fn try_serve(&self) -> Result<Daemon, Done> {
+        let mut issuer = self.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+        Daemon::try_start(&mut issuer, &self.path("issuer.log"))
     }
 
     /// What applications and nodes trust.
@@ -116,12 +169,30 @@ impl Vendor {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Done {
-        let mut issuer = command(program("leasehold-issuer"));
-        issuer.args(args).arg("--json").arg("--data").arg(self.path("issuer"));
-        Done::of(issuer.arg("--passphrase-file").arg(self.path("passphrase")))
+        Done::soon(self.command(args).arg("--json"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A command of the usual build, for a daemon that may be of the other.
+    pub(crate) fn ask_daemon(&self, args: &[&str]) -> Done {
+        Done::soon(self.command_of(None, args).arg("--json"))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        self.command_of(self.fault.as_ref(), args)
+    }
+
+    fn command_of(&self, fault: Option<&Fault>, args: &[&str]) -> Command {
+        let program = if fault.is_some() { armed } else { program };
+        let mut issuer = command(program("leasehold-issuer"));
+        if let Some(fault) = fault {
+            fault.tell(&mut issuer);
+        }
+        issuer.args(args).arg("--data").arg(self.path("issuer"));
+        issuer.arg("--passphrase-file").arg(self.path("passphrase"));
+        issuer
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 }

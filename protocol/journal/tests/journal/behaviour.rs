@@ -1,5 +1,6 @@
 //! What a journal does while nothing fails.
 
+use leasehold_crash::{Disk, Op};
 use leasehold_journal::file::directory::Directory as _;
 use leasehold_journal::file::{NextSegment, Opened, ReadOnly};
 use leasehold_journal::{Chain, Draft, FileHome, Home as _, JournalError};
@@ -7,7 +8,6 @@ use leasehold_protocol::code::Code;
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::BootId;
 
-use crate::disk::{Disk, Op};
 use crate::rig::{SEGMENT_BYTES, draft, frames, genesis, journal_of, open, record, stamp};
 
 #[test]

@@ -1,12 +1,12 @@
 //! A journal that lost records, or is damaged, is cut back to its last good frame, at any crash in the end the same way,
 //! and is not taken for whole before somebody has written that down.
 
+use leasehold_crash::{Chance, Disk};
 use leasehold_journal::file::{Cut, Opened};
 use leasehold_journal::{FileHome, Home as _, JournalError};
 use leasehold_protocol::seq::Seq;
 
-use crate::disk::Disk;
-use crate::rig::{Chance, draft, frames, journal_of, open};
+use crate::rig::{draft, frames, journal_of, open};
 
 /// Frames of these sizes fill several segments.
 const SIZES: [usize; 9] = [1500; 9];

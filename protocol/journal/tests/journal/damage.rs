@@ -1,11 +1,11 @@
 //! Stores that no honest crash leaves are refused, never silently opened.
 
+use leasehold_crash::Disk;
 use leasehold_journal::file::{Extent, ReadOnly};
 use leasehold_journal::{FileHome, Home as _, JournalError};
 use leasehold_protocol::code::Code;
 use leasehold_protocol::seq::Seq;
 
-use crate::disk::Disk;
 use crate::rig::{SEGMENT_BYTES, draft, frames, genesis, journal_of, open};
 
 /// Three segments; the last ends in the middle.

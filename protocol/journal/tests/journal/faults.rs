@@ -1,13 +1,13 @@
 //! Full disks and failing ones: the journal stops, loses nothing, and never tries a sync again.
 
+use leasehold_crash::{Chance, Disk, Op};
 use leasehold_journal::file::{NextSegment, ReadOnly};
 use leasehold_journal::{FileHome, Home as _, JournalError};
 use leasehold_protocol::code::{Code, exit};
 use leasehold_protocol::seq::Seq;
 use nix::errno::Errno;
 
-use crate::disk::{Disk, Op};
-use crate::rig::{Chance, draft, frames, genesis, journal_of, open};
+use crate::rig::{draft, frames, genesis, journal_of, open};
 
 /// The journal refuses everything from now on.
 fn check_poisoned(home: &mut FileHome<Disk>) {
@@ -120,4 +120,16 @@ fn a_journal_that_cannot_be_made_is_none() {
         disk.heal();
         journal_of(&disk, &[10]);
     }
+}
+
+#[test]
+fn a_mark_that_cannot_be_read_now_is_not_taken_for_damage() {
+    let disk = Disk::default();
+    journal_of(&disk, &[100]).close().unwrap();
+    disk.fail(Op::Read, "MARK", Errno::EIO);
+    let error = open(&disk).map(|_| ()).unwrap_err();
+    assert!(matches!(error, JournalError::Read { .. }), "{error}");
+    assert_eq!((error.code(), error.code().exit()), (Code::StoreUnreadable, exit::STORE));
+    disk.heal();
+    open(&disk).unwrap();
 }

@@ -5,11 +5,12 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use leasehold_crash::Chance;
 use leasehold_journal::file::{Extent, ReadOnly, verify};
 use leasehold_journal::{FileHome, Genesis, Home as _};
 use leasehold_protocol::seq::Seq;
 
-use crate::rig::{Chance, draft, record, stamp};
+use crate::rig::{draft, record, stamp};
 
 /// The directory a child works in; it tells a run of this program that it is the child.
 const DIRECTORY: &str = "JOURNAL_KILL_DIRECTORY";

@@ -5,7 +5,6 @@
 mod behaviour;
 mod cuts;
 mod damage;
-mod disk;
 mod faults;
 mod kill;
 mod power;

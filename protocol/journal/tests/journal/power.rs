@@ -1,9 +1,9 @@
 //! Cuts at any operation, of the power or of the process, in everything a journal does: 0 lost, 0 that do not open.
 
+use leasehold_crash::{Chance, Disk};
 use leasehold_journal::{FileHome, Frame, Home as _, JournalError};
 
-use crate::disk::Disk;
-use crate::rig::{Chance, draft, frames, genesis, open, stamp};
+use crate::rig::{draft, frames, genesis, open, stamp};
 
 const SEEDS: u64 = 200;
 const CUTS_PER_SEED: usize = 5;

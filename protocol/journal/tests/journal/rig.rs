@@ -1,11 +1,10 @@
-//! What all tests share: frames whose content follows from their seq, and a source of chance.
+//! What all tests share: frames whose content follows from their seq.
 
+use leasehold_crash::Disk;
 use leasehold_journal::file::Opened;
 use leasehold_journal::{Draft, FileHome, Frame, Genesis, Home, JournalError};
 use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::{BootId, Stamp, SvcMs, UnixMs};
-
-use crate::disk::Disk;
 
 pub(crate) const SEGMENT_BYTES: u32 = 4096;
 
@@ -58,20 +57,4 @@ pub(crate) fn open(disk: &Disk) -> Result<(FileHome<Disk>, Opened), JournalError
 
 pub(crate) fn frames(home: &impl Home) -> Vec<Frame> {
     home.read(Seq::NONE).unwrap().map(Result::unwrap).collect()
-}
-
-/// A small random number generator (SplitMix64): a seed is a run.
-pub(crate) struct Chance(pub(crate) u64);
-
-impl Chance {
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
-    }
-
-    pub(crate) fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
 }

@@ -1,5 +1,6 @@
 //! Snapshots save replay, and are never more than that: whatever becomes of their files, the journal says the same.
 
+use leasehold_crash::{Chance, Disk, Op};
 use leasehold_journal::chain::{Chain, Tail};
 use leasehold_journal::file::snapshot::{BadSnapshot, SnapshotHead, SnapshotReader, SnapshotWriter, list_in};
 use leasehold_journal::file::{Extent, ReadOnly, verify_in};
@@ -8,8 +9,7 @@ use leasehold_protocol::seq::Seq;
 use leasehold_protocol::time::UnixMs;
 use nix::errno::Errno;
 
-use crate::disk::{Disk, Op};
-use crate::rig::{Chance, SEGMENT_BYTES, draft, frames, genesis, journal_of, open};
+use crate::rig::{SEGMENT_BYTES, draft, frames, genesis, journal_of, open};
 
 /// Four segments. No record is a frame of an idle minute.
 const SIZES: [usize; 15] = [700, 0, 1500, 900, 1200, 0, 0, 1000, 30, 900, 0, 800, 1900, 700, 1500];

@@ -1,9 +1,9 @@
 //! Every partial landing of the sectors of a frame, above the MARK and at it.
 
+use leasehold_crash::Disk;
 use leasehold_journal::{FileHome, Frame, Home as _, JournalError};
 use leasehold_protocol::seq::Seq;
 
-use crate::disk::Disk;
 use crate::rig::{draft, frames, genesis, journal_of, open};
 use leasehold_journal::limits::SECTOR_BYTES;
 
@@ -37,7 +37,7 @@ fn journal_before(start: usize) -> (Disk, FileHome<Disk>) {
 /// Calls `check` for each way in which the unsynced sectors can land, with the disk and whether all landed.
 fn each_landing(disk: &Disk, mut check: impl FnMut(Disk, bool)) {
     let mut sectors = 0;
-    disk.after_landing(|_| {
+    let _ = disk.after_landing(|_| {
         sectors += 1;
         None
     });

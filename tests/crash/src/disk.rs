@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use leasehold_journal::file::directory::{Access, Directory, DirectoryFile};
 use leasehold_journal::limits::SECTOR_BYTES;
 use nix::errno::Errno;
 
-use crate::rig::Chance;
+use crate::Chance;
 
 /// One directory on the disk. Clones see the same disk.
 #[derive(Clone, Default)]
-pub(crate) struct Disk(Arc<Mutex<State>>);
+pub struct Disk(Arc<Mutex<State>>);
 
 #[derive(Clone, Default)]
 struct State {
@@ -25,6 +25,7 @@ struct State {
     published: bool,
     locked: bool,
     faults: Vec<Fault>,
+    lies: Vec<(Op, &'static str)>,
     /// Bytes that are free; none is no end of them.
     room: Option<u64>,
     /// Operations until the power fails.
@@ -44,14 +45,24 @@ struct Content {
 
 /// What is asked of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Op {
+pub enum Op {
+    /// A file is made.
     Create,
+    /// A file is opened.
     Open,
+    /// The directory gets its place.
     Publish,
+    /// Bytes are read.
+    Read,
+    /// A name is taken away.
     Remove,
+    /// A file gets another name.
     Rename,
+    /// A file is made durable.
     Sync,
+    /// The names are made durable.
     SyncNames,
+    /// Bytes are written.
     Write,
 }
 
@@ -64,41 +75,48 @@ struct Fault {
 
 impl Disk {
     /// From now on `op` on files whose name contains `name` fails.
-    pub(crate) fn fail(&self, op: Op, name: &'static str, errno: Errno) {
+    pub fn fail(&self, op: Op, name: &'static str, errno: Errno) {
         self.state().faults.push(Fault { op, name, errno });
     }
 
+    /// From now on `op` on files whose name contains `name` seems to be done: a sync that stores nothing.
+    pub fn lie(&self, op: Op, name: &'static str) {
+        self.state().lies.push((op, name));
+    }
+
     /// From now on so many bytes are said to be free.
-    pub(crate) fn leave_room(&self, bytes: u64) {
+    pub fn leave_room(&self, bytes: u64) {
         self.state().room = Some(bytes);
     }
 
     /// Nothing fails any more.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         self.state().faults.clear();
         self.state().power_left = None;
     }
 
     /// The power fails after the next `operations`. What they wrote without a sync survives in part: that is also how a
     /// write or sync looks that the failure interrupts.
-    pub(crate) fn power_off_after(&self, operations: usize) {
+    pub fn power_off_after(&self, operations: usize) {
         self.state().power_left = Some(operations);
     }
 
     /// What happened since the last call.
-    pub(crate) fn take_log(&self) -> Vec<(Op, String)> {
+    pub fn take_log(&self) -> Vec<(Op, String)> {
         std::mem::take(&mut self.state().log)
     }
 
     /// The disk as the next process finds it if this one is killed now.
-    pub(crate) fn after_kill(&self) -> Self {
+    #[must_use]
+    pub fn after_kill(&self) -> Self {
         let mut state = self.state().clone();
         (state.locked, state.power_left) = (false, None);
         Self(Arc::new(Mutex::new(state)))
     }
 
     /// The disk after a power cut: of every sector that was not synced some version survives.
-    pub(crate) fn after_power_cut(&self, chance: &mut Chance) -> Self {
+    #[must_use]
+    pub fn after_power_cut(&self, chance: &mut Chance) -> Self {
         self.after_landing(|versions| match chance.below(versions + 1) {
             0 => None,
             version => Some(version - 1),
@@ -106,7 +124,8 @@ impl Disk {
     }
 
     /// The disk after a power cut at which `land` chose what survives: of this many versions one, or none.
-    pub(crate) fn after_landing(&self, mut land: impl FnMut(usize) -> Option<usize>) -> Self {
+    #[must_use]
+    pub fn after_landing(&self, mut land: impl FnMut(usize) -> Option<usize>) -> Self {
         let mut state = self.state().clone();
         (state.locked, state.power_left) = (false, None);
         let versions = std::mem::take(&mut state.unsynced_names);
@@ -128,23 +147,24 @@ impl Disk {
     }
 
     /// A disk of its own with the same content.
-    pub(crate) fn copy(&self) -> Self {
+    #[must_use]
+    pub fn copy(&self) -> Self {
         self.after_kill()
     }
 
     /// The names of all files whose name contains `part`.
-    pub(crate) fn named(&self, part: &str) -> Vec<String> {
+    pub fn named(&self, part: &str) -> Vec<String> {
         self.state().names.keys().filter(|name| name.contains(part)).cloned().collect()
     }
 
     /// What is in a file.
-    pub(crate) fn content(&self, name: &str) -> Vec<u8> {
+    pub fn content(&self, name: &str) -> Vec<u8> {
         let state = self.state();
         state.files[state.names[name]].seen.clone()
     }
 
     /// Changes a file behind everybody's back.
-    pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub fn edit(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
         let file = state.names[name];
         let file = &mut state.files[file];
@@ -153,7 +173,7 @@ impl Disk {
     }
 
     /// Puts a file there behind everybody's back.
-    pub(crate) fn place(&self, name: &str, content: Vec<u8>) {
+    pub fn place(&self, name: &str, content: Vec<u8>) {
         let mut state = self.state();
         let file = Content { seen: content.clone(), durable: content, unsynced: BTreeMap::new() };
         state.files.push(file);
@@ -163,14 +183,14 @@ impl Disk {
     }
 
     /// Takes a file away behind everybody's back.
-    pub(crate) fn lose(&self, name: &str) {
+    pub fn lose(&self, name: &str) {
         let mut state = self.state();
-        state.names.remove(name).unwrap();
+        state.names.remove(name).expect("there is such a file");
         state.durable_names = state.names.clone();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -259,7 +279,7 @@ impl Directory for Disk {
             return Err(io::ErrorKind::NotFound.into());
         }
         state.change_names(|names| {
-            let file = names.remove(from).unwrap();
+            let file = names.remove(from).expect("it was just there");
             names.insert(to.to_owned(), file);
         });
         Ok(())
@@ -295,7 +315,7 @@ impl Directory for Disk {
 }
 
 /// The lock of a disk.
-pub(crate) struct DiskLock(Disk);
+pub struct DiskLock(Disk);
 
 impl Drop for DiskLock {
     fn drop(&mut self) {
@@ -304,7 +324,7 @@ impl Drop for DiskLock {
 }
 
 /// An open file.
-pub(crate) struct DiskFile {
+pub struct DiskFile {
     disk: Disk,
     file: usize,
     name: String,
@@ -317,8 +337,9 @@ impl DirectoryFile for DiskFile {
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let state = self.disk.state();
+        state.refuse(Op::Read, &self.name)?;
         let seen = &state.files[self.file].seen;
-        let offset = usize::try_from(offset).unwrap();
+        let offset = usize::try_from(offset).expect("a file in memory is no longer");
         let bytes = seen.get(offset..offset + buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         buffer.copy_from_slice(bytes);
         Ok(())
@@ -328,7 +349,7 @@ impl DirectoryFile for DiskFile {
         let mut state = self.disk.state();
         state.begin(Op::Write, &self.name)?;
         let file = &mut state.files[self.file];
-        let offset = usize::try_from(offset).unwrap();
+        let offset = usize::try_from(offset).expect("a file in memory is no longer");
         put(&mut file.seen, offset, bytes);
         for sector in offset / SECTOR_BYTES..=(offset + bytes.len() - 1) / SECTOR_BYTES {
             let end = file.seen.len().min((sector + 1) * SECTOR_BYTES);
@@ -342,12 +363,19 @@ impl DirectoryFile for DiskFile {
         let mut state = self.disk.state();
         state.use_power()?;
         let outcome = state.begin_powered(Op::Sync, &self.name);
+        if state.lies.iter().any(|(op, name)| *op == Op::Sync && self.name.contains(name)) {
+            return outcome;
+        }
         let file = &mut state.files[self.file];
         // As the kernel does: after a failed sync, too, the pages count as clean and are not written again.
         let written = std::mem::take(&mut file.unsynced);
         if outcome.is_ok() {
             for (sector, versions) in written {
-                put(&mut file.durable, sector * SECTOR_BYTES, versions.last().unwrap());
+                put(
+                    &mut file.durable,
+                    sector * SECTOR_BYTES,
+                    versions.last().expect("a sector that was written has a version"),
+                );
             }
         }
         outcome
