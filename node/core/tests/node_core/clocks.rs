@@ -259,6 +259,22 @@ fn a_kernel_that_is_synchronised_for_ten_minutes_ends_a_divergence() {
     rig.restart();
 }
 
+/// A time service that has kept the clock for hours, and goes on after a step, says nothing of the step for ten minutes.
+#[test]
+fn the_ten_minutes_of_synchronisation_begin_with_the_divergence() {
+    let mut rig = Rig::with_seats(1);
+    rig.reboot(0);
+    rig.now.kernel_synced = true;
+    rig.tick();
+    rig.wait(60 * MINUTE_MS);
+    step(&mut rig, 30 * MINUTE_MS);
+    rig.tick();
+    rig.wait(10 * MINUTE_MS - 1);
+    assert!(tick(&mut rig).suspect);
+    rig.wait(1);
+    assert!(!tick(&mut rig).suspect);
+}
+
 #[test]
 fn a_synchronised_kernel_does_not_end_a_contradiction_of_proven_time() {
     let mut rig = Rig::with_seats(1);
