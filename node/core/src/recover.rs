@@ -227,8 +227,10 @@ impl NodeCore {
     /// What a request says of it.
     pub(crate) fn recovery(&self) -> Option<Recovery> {
         let recover = self.recover_at(&self.clock)?;
-        let Recover { cause, attested, .. } = *recover;
-        Some(Recovery { cause, waited: recover.has_waited(self.clock.svc(), self.rules), attested })
+        let waited = recover.has_waited(self.clock.svc(), self.rules);
+        // An attestation gets one generation: what is left is to wait.
+        let attested = recover.attested && !recover.answered;
+        Some(Recovery { cause: recover.cause, waited, attested })
     }
 
     /// Whether the issuer is to be asked for a new generation.

@@ -542,6 +542,15 @@ fn a_request_tells_how_recover_stands_and_what_the_node_stands_on() {
     assert!(rig.request_by_network(false).presented.is_some(), "in RECOVER always");
     rig.recover();
     assert_eq!(told(&mut rig), Recovery { attested: true, ..began });
+    rig.wait(WAIT_MS - 1);
+    rig.give_generation(2, with(vec![movable(2, SlotSet::range(0, 2))]));
+    assert_eq!(told(&mut rig), began, "an attestation gets one generation");
+    rig.wait(1);
+    assert_eq!(rig.request_by_network(false).recovery, None);
+
+    let mut rig = Rig::with(seats(2));
+    rig.regress(RecoverCause::Restored, Some(1));
+    rig.recover();
     rig.wait(WAIT_MS);
     assert_eq!(told(&mut rig), Recovery { attested: true, waited: true, ..began });
 }
