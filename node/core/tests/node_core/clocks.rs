@@ -343,6 +343,12 @@ fn an_answer_is_good_for_a_day_from_its_asking_and_for_one_boot() {
     assert_eq!(clock(&rig).status, "GOOD");
     rig.reboot(0);
     assert_eq!(clock(&rig).status, "COARSE");
+    // Also where the counters of two boots are alike.
+    let now = rig.now.wall_ms;
+    hear(&mut rig, now);
+    assert_eq!(clock(&rig).status, "GOOD");
+    rig.reboot(0);
+    assert_eq!(clock(&rig).status, "COARSE");
 }
 
 #[test]
