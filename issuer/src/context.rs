@@ -44,6 +44,12 @@ impl Context {
         }
     }
 
+    /// Whether commands open the state themselves.
+    pub(crate) fn is_local_without_daemon(&self) -> bool {
+        let running = || std::os::unix::net::UnixStream::connect(self.dir.admin_socket()).is_ok();
+        matches!(self.backend, Backend::Local(..)) && !running()
+    }
+
     /// Reads a document.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str, query: &impl Serialize) -> Result<T, Failure> {
         self.backend.call(Call::get(path, query))

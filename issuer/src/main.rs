@@ -18,6 +18,7 @@ mod journal;
 mod keyring;
 mod limits;
 mod metrics;
+mod recovery;
 mod serve;
 mod signing;
 mod state_dir;

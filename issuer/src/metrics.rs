@@ -40,6 +40,8 @@ pub(crate) struct Answered {
 pub(crate) struct Observed {
     held: [(&'static str, usize); 7],
     suspect: bool,
+    frozen_accounts: usize,
+    forked_nodes: usize,
     root_end_s: Option<i64>,
     seq: Seq,
     syncs: Histogram,
@@ -68,6 +70,8 @@ impl Observed {
                 ("api_key", keys.count()),
             ],
             suspect: durable.stamp.suspect,
+            frozen_accounts: issuer.frozen().count(),
+            forked_nodes: issuer.nodes().filter(|node| node.forked.is_some()).count(),
             root_end_s: issuer.trust_root().map(|trust| trust.root().not_after.0.div_euclid(1000)),
             seq: durable.tail.next_seq.previous(),
             syncs: durable.syncs.clone(),
@@ -96,6 +100,9 @@ impl Collector for Exposed {
         let clock = [("GOOD", !state.suspect), ("SUSPECT", state.suspect)];
         let clock = clock.map(|(name, is_so)| ([("state", name.to_owned())], i64::from(is_so)));
         page.gauges("clock_state", "State of the clock: 1 for the one it is in", clock)?;
+        let help = "Accounts that get no seats because promises may be forgotten";
+        page.gauge("frozen_accounts", help, clamped(state.frozen_accounts))?;
+        page.gauge("forked_nodes", "Nodes of which there are two", clamped(state.forked_nodes))?;
         let root_end = state.root_end_s.map(|end| ([], end));
         page.timestamps("trust_root_end", "End of the trust root", root_end)?;
         let help = "Requests by route and status of the answer";

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use leasehold_archive::State;
 use leasehold_cli::Failure;
 use leasehold_protocol::code::Code;
 
@@ -16,6 +17,11 @@ impl StateDir {
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// All of it that a backup holds.
+    pub(crate) fn archived(&self) -> State<'_> {
+        State { kind: crate::journal::KIND, dir: &self.0, files: &["keys.age", "trust-root.lh"] }
     }
 
     /// Records of everything: the truth.

@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use crate::entropy::random;
 use crate::journal;
 use crate::keyring::Keyring;
+use crate::recovery;
 use crate::state_dir::StateDir;
 
 /// An open issuer.
@@ -40,8 +41,29 @@ impl Store {
         Ok(store)
     }
 
+    /// The same of a journal that may be damaged or behind its MARK: it is cut to what is whole, and the issuer is in
+    /// RECOVER.
+    pub(crate) fn open_or_recover(dir: &StateDir, passphrase: &PassphraseArgs) -> Result<Self, Failure> {
+        leasehold_archive::finish(&dir.archived())?;
+        let failure = |error| journal::failure(dir, &error);
+        let (home, _, cut) = FileHome::open_or_cut(&dir.journal(), None).map_err(failure)?;
+        let issuer = journal::replay(home.read(Seq::NONE).map_err(failure)?).map_err(failure)?;
+        if issuer.trust_root().is_none() {
+            return Err(dir.not_initialised());
+        }
+        let mut store = Self::with(dir, passphrase, issuer, Home::Write(Box::new(home)));
+        if let Some(cut) = cut {
+            recovery::write_down_cut(&mut store, &cut)?;
+            if let Home::Write(home) = &mut store.home {
+                home.end_cut().map_err(failure)?;
+            }
+        }
+        Ok(store)
+    }
+
     /// Opens a journal that may still be empty.
     pub(crate) fn open_any(dir: &StateDir, passphrase: &PassphraseArgs) -> Result<Self, Failure> {
+        leasehold_archive::finish(&dir.archived())?;
         let failure = |error| journal::failure(dir, &error);
         let (home, _opened) = FileHome::open(&dir.journal()).map_err(failure)?;
         let issuer = journal::replay(home.read(Seq::NONE).map_err(failure)?).map_err(failure)?;

@@ -10,6 +10,7 @@ mod clock;
 mod crash;
 mod damage;
 mod hostile;
+mod issuer_restore;
 mod kill;
 mod linear;
 mod online;

@@ -192,6 +192,11 @@ impl Vendor {
         issuer
     }
 
+    /// What lies beside the issuer's directory, and that itself.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

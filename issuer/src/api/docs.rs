@@ -14,7 +14,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
     Service, account, allocation, amendment, api_key, artefact, audit, bundle, grant, health, history,
-    metrics, node, pool, product, revocation, status, trust_root, verbs,
+    metrics, node, pool, product, recovery, revocation, status, trust_root, verbs,
 };
 
 /// Records what was sold, signs it, and carries it to nodes.
@@ -43,6 +43,7 @@ pub(super) fn routes() -> OpenApiRouter<Service> {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(status::routes())
+        .merge(recovery::routes())
         .merge(trust_root::routes())
         .merge(account::routes())
         .merge(product::routes())

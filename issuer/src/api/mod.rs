@@ -30,6 +30,7 @@ mod problem;
 mod product;
 mod query;
 mod rates;
+mod recovery;
 mod revision;
 mod revocation;
 mod scope;
@@ -67,12 +68,15 @@ pub(crate) use self::bundle::BundleCreated;
 use self::caller::Caller;
 pub(crate) use self::change::{ChangeQuery, Changed, IDEMPOTENCY_KEY};
 pub(crate) use self::grant::{GrantCreate, GrantDocument, GrantList};
-pub(crate) use self::node::{Class, NodeDocument, NodeList, NodeRegister, NodeRegistered, NodeState};
+pub(crate) use self::node::{
+    Class, NodeAttestedDocument, NodeDocument, NodeList, NodeRegister, NodeRegistered, NodeState,
+};
 pub(crate) use self::page::{AccountPageQuery, PageKey};
 pub(crate) use self::pool::{PoolDocument, PoolList};
 pub(crate) use self::problem::odd_fact;
 pub(crate) use self::product::{ProductCreate, ProductCreated, ProductDocument, ProductList};
 pub(crate) use self::rates::{Counted, Rates};
+pub(crate) use self::recovery::{AccountsAttested, Attest, RecoverEntered, RecoveryDocument};
 pub(crate) use self::revocation::{ExposureState, GrantRevoke, RevocationDocument};
 pub(crate) use self::status::StatusDocument;
 pub(crate) use self::timestamp::{Moment, Timestamp};

@@ -4,9 +4,10 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use leasehold_issuer_core::{Command, IssuedJoin, Issuer, NewNode, NodeClass, NodeView, What};
+use leasehold_issuer_core::{Command, Forked, IssuedJoin, Issuer, NewNode, NodeClass, NodeView, What};
 use leasehold_net::Refusal;
 use leasehold_net::body::JsonBody;
+use leasehold_protocol::bytes::Digest;
 use leasehold_protocol::ids::{AccountId, NodeId};
 use leasehold_protocol::keys::{KeyId, PublicKey};
 use leasehold_protocol::problem::Problem;
@@ -22,12 +23,12 @@ use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::{named, strict};
 use super::timestamp::Timestamp;
-use super::{Caller, ReadQuery, Service, etag};
+use super::{Caller, Nothing, ReadQuery, Service, etag};
 use crate::commit::{How, Intent, Turn, problem};
 use crate::entropy::random;
 
 pub(super) fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new().routes(routes!(register, list)).routes(routes!(show))
+    OpenApiRouter::new().routes(routes!(register, list)).routes(routes!(show)).routes(routes!(recover))
 }
 
 /// A wish for a node.
@@ -92,6 +93,30 @@ pub(crate) struct NodeDocument {
     pub(crate) certificate_not_after: Option<Timestamp>,
     /// How many it has.
     pub(crate) allocations: usize,
+    /// The contradiction that shows that there are two of it, until one of them has recovered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fork: Option<ForkDocument>,
+    /// The thaw of its account waits for what it stands on.
+    #[serde(default)]
+    pub(crate) awaited: bool,
+}
+
+/// Two reports of one node that cannot both be true.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ForkDocument {
+    /// What was taken.
+    #[schema(value_type = String)]
+    pub(crate) taken: Digest,
+    /// What contradicts it.
+    #[schema(value_type = String)]
+    pub(crate) refused: Digest,
+}
+
+/// An operator attested that no copy of a node runs.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct NodeAttestedDocument {
+    #[schema(value_type = String)]
+    pub(crate) node_id: NodeId,
 }
 
 /// How far a node has come.
@@ -156,7 +181,7 @@ impl NodeState {
 
 impl From<NodeView<'_>> for NodeDocument {
     fn from(view: NodeView<'_>) -> Self {
-        let NodeView { node, enrolment, rows, .. } = view;
+        let NodeView { node, enrolment, rows, forked, awaited, .. } = view;
         let certificate = enrolment.map(|enrolment| &enrolment.certificate);
         let key = certificate.and_then(|certificate| PublicKey::admit(certificate.sign_key).ok());
         Self {
@@ -171,6 +196,8 @@ impl From<NodeView<'_>> for NodeDocument {
             generation: enrolment.map(|enrolment| enrolment.generation),
             certificate_not_after: certificate.map(|certificate| Timestamp(certificate.not_after)),
             allocations: rows,
+            fork: forked.map(|Forked { taken, refused, .. }| ForkDocument { taken, refused }),
+            awaited,
         }
     }
 }
@@ -198,6 +225,26 @@ async fn register(
         body.join_code_expires_at = Some(Timestamp(node.join.expires_at));
     }
     Ok(Changed::new(&done, body))
+}
+
+/// Attest that no copy of a node runs: it may recover once more
+#[utoipa::path(post, path = "/v1/nodes/{node}/@recover", tag = "nodes", operation_id = "recover_node",
+    params(("node" = String, Path, description = "Id or name"), ChangeQuery, IdempotencyHeader),
+    request_body = Nothing, responses((status = OK, body = Changed<NodeAttestedDocument>), Refusals))]
+async fn recover(
+    State(service): State<Service>,
+    node: Result<Path<String>, PathRejection>,
+    Asked(change, JsonBody(Nothing {})): Asked<JsonBody<Nothing>>,
+) -> Result<Changed<NodeAttestedDocument>, Refusal> {
+    change.caller.may(Action::Recover)?;
+    let name = named(node)?;
+    let command = move |turn: &mut Turn<'_>, caller: &Caller| {
+        let node = caller.node(turn.issuer, &name)?.node.id.to_string();
+        Ok(Command::AttestNode { node })
+    };
+    let done = service.command(change, command).await?;
+    let What::NodeAttested(attested) = &done.fact.what else { return Err(odd_fact().into()) };
+    Ok(Changed::new(&done, NodeAttestedDocument { node_id: attested.node }))
 }
 
 /// What is only tried is never recorded, so no code comes of it, and no key is needed.

@@ -27,12 +27,14 @@ pub(crate) enum Action {
     Allocate,
     /// Makes, rotates and disables API keys, and sees them.
     ManageApiKeys,
+    /// Says that promises may be forgotten, and attests what became of them.
+    Recover,
 }
 
 impl Action {
     /// Every action.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::ReadIssuer,
         Self::ReadCatalogue,
         Self::ReadEntitlements,
@@ -43,6 +45,7 @@ impl Action {
         Self::Sell,
         Self::Allocate,
         Self::ManageApiKeys,
+        Self::Recover,
     ];
 
     /// Whether a key of `role` may, within the accounts that it sees.
@@ -61,7 +64,7 @@ impl Action {
             Self::CreateAccount => matches!(role, Owner | SalesOps | Reseller),
             Self::Sell => matches!(role, Owner | SalesOps),
             Self::Allocate => matches!(role, Owner | SalesOps | Reseller | CustomerAdmin),
-            Self::ManageApiKeys => matches!(role, Owner),
+            Self::ManageApiKeys | Self::Recover => matches!(role, Owner),
         }
     }
 }
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
 
     /// One column per role in the order of [`Role::ALL`], one row per action in the order of [`Action::ALL`].
-    const TABLE: [&str; 10] = [
+    const TABLE: [&str; 11] = [
         // owner, catalog_admin, sales_ops, support_agent, finance_auditor, reseller, customer_admin, customer_viewer
         "yes yes yes yes yes no  no  no",  // ReadIssuer
         "yes yes yes yes yes yes yes yes", // ReadCatalogue
@@ -95,6 +98,7 @@ mod tests {
         "yes no  yes no  no  no  no  no",  // Sell
         "yes no  yes no  no  yes yes no",  // Allocate
         "yes no  no  no  no  no  no  no",  // ManageApiKeys
+        "yes no  no  no  no  no  no  no",  // Recover
     ];
 
     #[test]

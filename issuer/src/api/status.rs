@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::permission::Action;
 use super::problem::{Refusals, odd_fact};
 use super::query::strict;
+use super::recovery::RecoveryDocument;
 use super::timestamp::Timestamp;
 use super::{Answered, Caller, ReadQuery, Service};
 use crate::writer::Durable;
@@ -39,6 +40,8 @@ pub(crate) struct StatusDocument {
     pub(crate) root_key_id: Option<KeyId>,
     pub(crate) clock: ClockDocument,
     pub(crate) journal: JournalDocument,
+    /// Whether it may have forgotten promises.
+    pub(crate) recovery: RecoveryDocument,
     pub(crate) accounts: usize,
     pub(crate) products: usize,
     pub(crate) grants: usize,
@@ -118,6 +121,7 @@ fn status(durable: &Durable<'_>) -> Result<StatusDocument, Problem> {
             seq: durable.tail.next_seq.previous(),
             head: durable.tail.chain.to_string(),
         },
+        recovery: RecoveryDocument::of(issuer),
         accounts: issuer.accounts().count(),
         products: issuer.products().count(),
         grants: issuer.grants().count(),

@@ -54,6 +54,16 @@ pub(crate) enum Verb {
     Doctor(ConfigArgs),
     /// Check the configuration
     Validate(ConfigArgs),
+    /// Write the whole state to one file, also beside a daemon
+    Backup {
+        /// The new file; the sealed keys are in it
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the state, which gives nothing until it knows again what it promised
+    Restore(RestoreArgs),
+    /// Say that the journal may have forgotten promises, or attest who got seats; --dry-run lists what is lacking
+    Recover(RecoverArgs),
     /// The trust root that everything is verified with
     #[command(subcommand)]
     Trust(TrustVerb),
@@ -149,9 +159,48 @@ impl ChangeArgs {
         })
     }
 
+    /// Whether nothing is to be done.
+    pub(crate) const fn is_dry_run(&self) -> bool {
+        self.mutation.dry_run
+    }
+
+    /// Refuses a change that nobody gives a reason for.
+    pub(crate) fn require_reason(&self) -> Result<(), Failure> {
+        self.mutation.required_reason().map(drop)
+    }
+
     pub(crate) const fn intent(&self) -> Intent {
         if self.mutation.dry_run { Intent::DryRun } else { Intent::Do }
     }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// The file that `backup` wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RecoverArgs {
+    /// Attest that no other nodes than those that report got seats since the backup
+    #[arg(long)]
+    pub(crate) attest: bool,
+    /// Of this account only; may be given more than once [default: all that are frozen]
+    #[arg(long, requires = "attest")]
+    pub(crate) account: Vec<String>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct NodeRecoverArgs {
+    /// Its id or name
+    pub(crate) node: String,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
 }
 
 #[derive(Args, Debug)]
@@ -273,6 +322,8 @@ pub(crate) enum PoolVerb {
 pub(crate) enum NodeVerb {
     /// Let a node enrol: makes its join code
     Register(NodeRegisterArgs),
+    /// Attest that no copy of a node runs, so that it may recover once more
+    Recover(NodeRecoverArgs),
     /// List them
     List,
     /// Show one

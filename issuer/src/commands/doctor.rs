@@ -36,6 +36,7 @@ pub(super) fn run(context: &Context, named: Option<&Path>) -> Result<Exit, Failu
         Ok(store) => {
             checkup.add(clock(&store.issuer));
             checkup.add(trust_root(context, &store.issuer));
+            checkup.add(recovery(context, &store.issuer));
         }
         Err(failure) => checkup.add(Finding::failure("state", &failure)),
     }
@@ -102,6 +103,26 @@ fn clock(issuer: &Issuer) -> Finding {
         ),
         Err(failure) => Finding::failure("clock", &failure),
     }
+}
+
+/// Whether seats are given, and to nodes of which there is one.
+fn recovery(context: &Context, issuer: &Issuer) -> Finding {
+    let (frozen, forked) =
+        (issuer.frozen().count(), issuer.nodes().filter(|node| node.forked.is_some()).count());
+    if frozen > 0 {
+        let detail = format!("{frozen} accounts are frozen: promises may be forgotten");
+        let hint = format!("`{}` tells what they lack", context.command("recover --dry-run"));
+        return Finding::warning("recovery", detail, hint);
+    }
+    if forked > 0 {
+        let detail = format!("{forked} nodes contradicted themselves: there are two of them");
+        return Finding::warning(
+            "recovery",
+            detail,
+            "end the copies, and `leasehold-node recover` what remains",
+        );
+    }
+    Finding::ok("recovery", "no account is frozen, no node forked")
 }
 
 /// The end of a root warns, and denies nothing.

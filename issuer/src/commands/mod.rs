@@ -4,6 +4,7 @@ mod account;
 mod allocation;
 mod api_key;
 mod audit;
+mod backup;
 mod bundle;
 mod doctor;
 mod grant;
@@ -14,6 +15,7 @@ mod node;
 mod pages;
 mod pool;
 mod product;
+mod recover;
 mod status;
 mod trust;
 mod validate;
@@ -36,6 +38,11 @@ pub(crate) fn run(context: &Context, verb: Verb, global: GlobalArgs) -> Result<E
         Verb::Validate(args) => {
             context.require_local("validate").and_then(|()| validate::run(context, args.config.as_deref()))
         }
+        Verb::Backup { file } => context.require_local("backup").and_then(|()| backup::back(context, &file)),
+        Verb::Restore(args) => {
+            context.require_local("restore").and_then(|()| backup::restore(context, &args))
+        }
+        Verb::Recover(args) => recover::run(context, &args),
         Verb::Trust(verb) => trust::run(context, &verb),
         Verb::Key(verb) => key::run(context, &verb),
         Verb::Account(verb) => account::run(context, verb),

@@ -3,14 +3,18 @@
 use leasehold_cli::{Exit, Failure, People};
 
 use super::pages;
-use crate::api::{Changed, Class, NodeDocument, NodeList, NodeRegister, NodeRegistered, ReadQuery};
-use crate::args::{NodeRegisterArgs, NodeVerb};
+use crate::api::{
+    Changed, Class, NodeAttestedDocument, NodeDocument, NodeList, NodeRegister, NodeRegistered, Nothing,
+    ReadQuery,
+};
+use crate::args::{NodeRecoverArgs, NodeRegisterArgs, NodeVerb};
 use crate::backend::{Backend, segment};
 use crate::context::Context;
 
 pub(super) fn run(context: &Context, verb: NodeVerb) -> Result<Exit, Failure> {
     match verb {
         NodeVerb::Register(args) => register(context, args),
+        NodeVerb::Recover(args) => recover(context, &args),
         NodeVerb::List => list(context),
         NodeVerb::Show { node } => show(context, &node),
     }
@@ -34,6 +38,16 @@ fn register(context: &Context, args: NodeRegisterArgs) -> Result<Exit, Failure> 
         }
         _ => People::sentence(format!("would register node {name}")),
     };
+    context.output.answer(&answer, &people).map(|()| Exit::DONE)
+}
+
+fn recover(context: &Context, args: &NodeRecoverArgs) -> Result<Exit, Failure> {
+    args.change.require_reason()?;
+    let path = format!("/v1/nodes/{}:recover", segment(&args.node));
+    let answer: Changed<NodeAttestedDocument> = context.change(&path, &args.change, &Nothing {})?;
+    let id = answer.body.node_id;
+    let verb = answer.verb("attested", "would attest");
+    let people = People::sentence(format!("{verb} that no copy of node {id} runs: it may recover once more"));
     context.output.answer(&answer, &people).map(|()| Exit::DONE)
 }
 
@@ -64,6 +78,11 @@ fn list(context: &Context) -> Result<Exit, Failure> {
 
 fn show(context: &Context, name: &str) -> Result<Exit, Failure> {
     let node: NodeDocument = context.get(&format!("/v1/nodes/{}", segment(name)), &ReadQuery::default())?;
+    let recovery = match (&node.fork, node.awaited) {
+        (Some(_), _) => "FORKED: there are two of it, and nothing is signed for it until one recovers",
+        (None, true) => "its report is awaited for the thaw of its account",
+        (None, false) => "",
+    };
     let people = People::facts([
         ("node", node.node_id.to_string()),
         ("name", node.name.clone()),
@@ -72,6 +91,7 @@ fn show(context: &Context, name: &str) -> Result<Exit, Failure> {
         ("class", node.class.as_str().to_owned()),
         ("state", node.state.as_str().to_owned()),
         ("allocations", node.allocations.to_string()),
+        ("recovery", recovery.to_owned()),
     ]);
     context.output.answer(&node, &people).map(|()| Exit::DONE)
 }

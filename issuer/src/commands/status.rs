@@ -14,6 +14,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
         ("realm", format!("{} ({})", status.realm_name, status.realm)),
         ("clock", format!("{}, certainly past {}{refused}", clock.status, clock.earliest)),
         ("journal", format!("{} records", status.journal.seq)),
+        ("recovery", recovery(&status)),
         ("accounts", status.accounts.to_string()),
         ("products", status.products.to_string()),
         ("grants", status.grants.to_string()),
@@ -22,4 +23,15 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
         ("allocations", status.allocations.to_string()),
     ]);
     context.output.answer(&status, &people).map(|()| Exit::DONE)
+}
+
+fn recovery(status: &StatusDocument) -> String {
+    let recovery = &status.recovery;
+    match recovery.frozen.len() {
+        0 => recovery.state.clone(),
+        frozen => format!(
+            "{}: {frozen} accounts are frozen; `recover --dry-run` tells what they lack",
+            recovery.state
+        ),
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: &ServeArgs, global: GlobalArgs) -> Re
     let config = config::load(args.config.as_deref())?;
     let log = log::begin_daemon(global, config.log);
     let addresses = config.addresses(&args.listen)?;
-    let mut store = Store::open(&context.dir, &context.passphrase)?;
+    let mut store = Store::open_or_recover(&context.dir, &context.passphrase)?;
     accept_time(&mut store, args.accept_time.as_ref())?;
     check_exposure(&store.issuer, &config, &addresses)?;
     ready::clear(&context.dir);
