@@ -16,11 +16,12 @@ use crate::core::{EPOCH_BITS, NodeCore, unknown_lease};
 use crate::denial::denial;
 use crate::effect::{Effect, Effects, Event};
 use crate::input::{Cause, Principal, ReplyTo, Shown};
-use crate::lease::grace_ms;
+use crate::lease::{Standing, grace_ms};
 use crate::no_promise::NoPromise;
 use crate::provision::{PoolIndex, RowIndex};
 use crate::record::{EndCause, LeaseGranted, Record};
 use crate::recover::Regress;
+use crate::renewal::forced;
 
 /// What a shown ticket comes to.
 struct Adoption {
@@ -110,6 +111,13 @@ impl NodeCore {
         }
         if let Some(ended) = self.ended_before(principal, ticket.lease) {
             return Err(NotAdopted::Refused(ended));
+        }
+        if known.is_none() && self.ledger.ended().by_id(ticket.lease).is_some() {
+            // It was somebody else's, and is over for everybody.
+            return Err(NotAdopted::Refused(unknown_lease(ticket.lease)));
+        }
+        if let Some(known) = known.filter(|known| known.standing() == Standing::Forced) {
+            return Err(NotAdopted::Denied(Some(known.pool), Box::new(forced())));
         }
         if !shown.held && self.rules.adopts_held_only {
             return Err(self.not_now("whoever shows it does not say that the seat is still held"));

@@ -194,7 +194,7 @@ impl NodeCore {
         let acknowledged =
             opened.allocations.iter().map(|row| row.acked_report_seq).max().unwrap_or_default();
         let (generation, known) = (opened.bundle.generation, provision.generation);
-        let detail = if known < generation {
+        let detail = if known < generation && !self.asked_for_generation(&opened.bundle.answers) {
             format!(
                 "the bundle is of generation {generation} of this node, which the journal, of {known}, never asked for"
             )

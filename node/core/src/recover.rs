@@ -159,7 +159,12 @@ impl NodeCore {
         });
         self.ledger.give_back_usage(untold);
         self.fork = None;
-        self.recover = Some(Recover::new(seq, self.clock.svc(), regress, longest_ttl_ms));
+        let mut recover = Recover::new(seq, self.clock.svc(), regress, longest_ttl_ms);
+        // What refuted the operator's word in the RECOVER before refutes it in this one.
+        let known = self.provision.as_ref().map_or(0, |provision| provision.generation);
+        let before = self.recover.as_ref().and_then(|before| before.newest_generation);
+        before.into_iter().filter(|&seen| known < seen).for_each(|seen| recover.see_generation(seen));
+        self.recover = Some(recover);
     }
 
     /// Applies the record that ends it.

@@ -210,8 +210,9 @@ impl NodeCore {
         let rows = entry.rows.iter().filter_map(|&index| Some((index, provision.rows.get(&index)?)));
         // What is free by a ledger that may have regressed is no seat to move to.
         let rows = rows.filter(|(_, row)| self.serves(row) && promises.fresh(row, wish_ms).is_ok());
+        let counted = self.quarantine.of(lease.pool, self.clock.svc());
         let rows: Vec<(RowIndex, SlotSet)> =
-            rows.map(|(index, row)| (index, self.kept_slots(provision, row))).collect();
+            rows.map(|(index, row)| (index, self.kept_slots(provision, row).without(&counted))).collect();
         let (none, pool) = (Taken::default(), self.ledger.pool(lease.pool));
         let taken = pool.map(|pool| &pool.taken).filter(|_| self.rules.moves_take_free_seats);
         let unused =
@@ -267,7 +268,7 @@ fn wish_ms(entry: &PoolEntry, lease: &Lease) -> i64 {
     i64::from(lease.wish_ttl_ms).clamp(min_ms, max_ms)
 }
 
-fn forced() -> Denial {
+pub(crate) fn forced() -> Denial {
     let detail = "an operator of this node took the lease back: it ends with its promise";
     let mut denial = denial(Code::Draining, detail, "save your work, then ask who looks after the node");
     denial.would_allow = vec!["a new checkout".to_owned()];

@@ -146,6 +146,12 @@ impl NodeCore {
         self.requests.iter().any(|open| open.digest == request)
     }
 
+    /// Whether what is answered was asked in RECOVER. Several may have been, and be answered with a generation each.
+    pub(crate) fn asked_for_generation(&self, answers: &Answers) -> bool {
+        let mut asked = self.requests.iter().filter(|open| open.request.recovery.is_some());
+        asked.any(|open| *answers == Answers::Request(open.digest))
+    }
+
     /// A bundle is in force: what its request told is counted no more.
     pub(crate) fn apply_answer(&mut self, answers: &Answers) {
         let answered = self.requests.iter().position(|open| *answers == Answers::Request(open.digest));

@@ -26,10 +26,11 @@ struct Restored {
 pub(super) fn run(dir: &DataDir, args: &RestoreArgs, output: Output) -> Result<(), Failure> {
     let by = cause(&args.mutation);
     by.check()?;
-    // What names it is replaced with the journal.
-    let newest_generation = newest_generation(&dir.journal());
     let state = dir.archived();
     let unpacked = Unpacked::read(&args.file, state)?;
+    // What names it is replaced with the journal. Not before a restore that was interrupted is finished, which may have
+    // taken it away, and nobody else writes.
+    let newest_generation = newest_generation(&dir.journal());
     let seq = unpacked.contents().seq;
     let mut store = Store::open(&DataDir::new(&unpacked.dir()))?;
     let provisioned = store.core.is_provisioned();

@@ -1,7 +1,9 @@
 //! RECOVER: a journal that may be older than what was promised gives no seat until what it may have forgotten is over,
 //! and is put right by what holders show. Each history here is one in which a seat would be used by two without the rule.
 
-use leasehold_node_core::{Cause, Event, Input, Machine, Record, Reply, ReplyTo, SeatReply, Shown, Way};
+use leasehold_node_core::{
+    Cause, Event, Input, Machine, Principal, Record, Reply, ReplyTo, SeatReply, Shown, Way,
+};
 use leasehold_protocol::api::{LeaseState, LeaseStatus, RecoverAnswer, TrustState};
 use leasehold_protocol::artefact::{JournalTail, RecoverCause, Recovery, Request};
 use leasehold_protocol::bytes::Digest;
@@ -278,6 +280,58 @@ fn of_two_tickets_for_one_seat_the_later_wins_and_the_seat_is_counted_for_both()
 }
 
 #[test]
+fn no_lease_moves_to_a_seat_that_is_counted_for_a_holder_who_lost() {
+    let mut rig = Rig::with(seats(3));
+    let backup = rig.back_up();
+    let first = rig.seat(1);
+    rig.release(first.lease);
+    let second = rig.seat(2);
+    rig.fall_back(backup, Some(1));
+    rig.recover();
+    rig.give_generation(2, with(vec![movable(2, SlotSet::range(0, 3))]));
+    rig.wait(700_000);
+    rig.adopt(&first);
+    rig.adopt(&second);
+    rig.release(second.lease);
+    rig.wait(WAIT_MS - 700_000);
+    let keeps = rig.seat(3);
+    let ousted = rig.seat(4);
+    assert_eq!((keeps.slots, ousted.slots), (SlotSet::range(1, 1), SlotSet::range(2, 1)));
+    let row = RowOffer { seq: 2, ..movable(2, SlotSet::range(0, 2)) };
+    rig.give_generation(2, with(vec![row]));
+    assert_eq!(code(&rig.renew(ousted.lease)), Code::Draining, "the first holder may use the other seat");
+    rig.restart();
+    rig.wait(700_000);
+    assert_eq!(seat(rig.renew(ousted.lease)).slots, SlotSet::range(0, 1));
+}
+
+#[test]
+fn what_an_operator_took_back_does_not_come_back_by_its_ticket() {
+    let mut rig = Rig::with(seats(2));
+    let taken = rig.seat(1);
+    let cause = Cause { reason: Some("the machine is gone".to_owned()), ..cause() };
+    rig.ask(Input::ForceRelease { to: ReplyTo(0), cause, lease: taken.lease, dry_run: false });
+    rig.regress(RecoverCause::Behind, Some(1));
+    assert_eq!(code(&rig.show(&taken, true)), Code::Draining);
+}
+
+#[test]
+fn what_was_given_back_does_not_come_back_for_somebody_elses_sake() {
+    let mut rig = Rig::with(seats(2));
+    let given_back = rig.seat(1);
+    rig.release(given_back.lease);
+    let held = rig.seat(2);
+    assert_eq!(held.slots, given_back.slots);
+    rig.regress(RecoverCause::Behind, Some(1));
+    let shown = Shown { ticket: (*given_back.ticket).clone(), held: true, recorded: Some(given_back.lease) };
+    let (lease, shown) = (given_back.lease, Some(Box::new(shown)));
+    let principal = Principal::Uid(2);
+    let answer = rig.ask(Input::Renew { to: ReplyTo(0), principal, lease, idle_ms: None, shown });
+    assert_eq!(refused(answer).code, Code::LeaseUnknown);
+    assert_eq!(code(&rig.show(&held, true)), Code::Allowed);
+}
+
+#[test]
 fn a_pool_counts_all_its_seats_as_long_as_any_may_be_in_use() {
     let mut rig = Rig::with(seats(3));
     let backup = rig.back_up();
@@ -393,6 +447,30 @@ fn the_wait_alone_does_not_help_where_a_later_generation_was_in_force() {
     rig.show(&lost, false);
     rig.wait(WAIT_MS);
     assert_eq!(code(&rig.checkout(wish(1))), Code::Recovering);
+    rig.restart();
+    // Nor does he say so anew in the next RECOVER.
+    rig.regress(RecoverCause::Snapshot, None);
+    rig.recover();
+    rig.wait(WAIT_MS);
+    assert_eq!(code(&rig.checkout(wish(1))), Code::Recovering);
+    rig.restart();
+}
+
+#[test]
+fn a_second_answer_to_requests_of_one_recover_begins_no_other() {
+    let mut rig = Rig::with(seats(2));
+    rig.regress(RecoverCause::Behind, Some(1));
+    rig.recover();
+    let carried = rig.request();
+    rig.give_generation(2, with(vec![movable(2, SlotSet::range(0, 2))]));
+    rig.wait(WAIT_MS);
+    rig.tick();
+    assert!(!rig.is_recovering());
+    let offer = Offer { generation: 3, ..rig.offer(with(vec![movable(3, SlotSet::range(0, 2))])) };
+    let late = rig.vendor.answer(&carried, &offer);
+    imported(rig.import(late));
+    assert!(!rig.is_recovering());
+    rig.seat(1);
     rig.restart();
 }
 
