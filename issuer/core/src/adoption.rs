@@ -312,6 +312,11 @@ impl State {
 
     fn adopt_row(&mut self, row: &Verified<Allocation>) {
         let id = row.issue.id;
+        if self.rows.get(&id).is_some_and(|known| row.issue.serial < known.claim) {
+            // The node has applied a later version since, and what that lacks was given back.
+            self.row_versions.insert(row.digest(), id);
+            return;
+        }
         let Some(pool) = self.pools.get(&row.pool) else { return };
         let all = pool.pool.slot_count().map_or(SlotSet::EMPTY, |count| SlotSet::range(0, count));
         let unlimited = pool.is_unlimited();

@@ -40,6 +40,7 @@ pub(crate) fn judge(
     node: &NodeState,
     request: &Verified<Request>,
 ) -> Result<Begins, Problem> {
+    check_named(node, request)?;
     check_seen(state, account, node, request)?;
     let Some(recovery) = request.recovery else {
         fork::check(node, &Told::by_request(request))?;
@@ -55,6 +56,18 @@ pub(crate) fn judge(
     }
     check_attested(at, node, recovery)?;
     Ok(Begins::Generation)
+}
+
+/// Once a node has applied a bundle it says which one it is. Another one with its key was never provisioned, or was set
+/// back to before that, and would serve every seat anew.
+fn check_named(node: &NodeState, request: &Request) -> Result<(), Problem> {
+    let renewed = node.enrolment.as_ref().is_some_and(|enrolment| enrolment.generation > 1);
+    require(request.node.is_some() || !(renewed || node.applied.is_some()), || {
+        let detail =
+            format!("node {} was provisioned before, and this request is of one that was not", node.node.id);
+        let hint = "end this copy, or restore a backup of the node that was taken later";
+        Problem::new(Code::NodeForked, detail, hint).with("report_seq", node.reports.highest())
+    })
 }
 
 /// A journal that may have forgotten something wants to see what the node stands on.

@@ -3,6 +3,7 @@
 //! Couriers may be overtaken, so an earlier report may come later and is no contradiction as long as it fits between
 //! those that were taken: of two reports of one generation the one with the higher number was made by a journal that is
 //! no shorter, and after no fewer exchanges. What fits is taken, whoever made it; a copy that goes on contradicts soon.
+//! What is older than all that is remembered is not taken: a copy would fit there for long.
 
 use std::collections::VecDeque;
 
@@ -87,6 +88,12 @@ impl Reports {
         self.0.iter().find(|known| told.contradicts(known))
     }
 
+    /// Whether it is from before all reports that are kept, of which the earlier ones are forgotten: nothing tells
+    /// whether it fits.
+    fn is_older_than_all(&self, told: &Told) -> bool {
+        limits::KEPT_REPORTS <= self.0.len() && self.0.front().is_some_and(|oldest| told.seq < oldest.seq)
+    }
+
     /// The highest number.
     pub(crate) fn highest(&self) -> u64 {
         self.0.back().map_or(0, |told| told.seq)
@@ -115,17 +122,23 @@ pub(crate) fn shown_by(node: &NodeState, told: &Told) -> Option<Forked> {
     })
 }
 
-/// Nothing more is signed for a node of which there are two.
+/// Nothing more is signed for a node of which there are two, or may be.
 pub(crate) fn check(node: &NodeState, told: &Told) -> Result<(), Problem> {
-    let contradicted = node.reports.contradicted_by(told);
-    if node.forked.is_none() && contradicted.is_none() {
+    let id = node.node.id;
+    let (detail, hint) = if node.forked.is_some() || node.reports.contradicted_by(told).is_some() {
+        (
+            format!(
+                "node {id} contradicts what it told before: there are two of it, or it was set back without knowing"
+            ),
+            "end all copies but one, then say `leasehold-node recover --reason …` there: what runs goes on",
+        )
+    } else if node.reports.is_older_than_all(told) {
+        (
+            format!("node {id} has reported too often since to tell whether this report is its own"),
+            "make it anew on the node; one that makes an old one again was set back, and has to recover",
+        )
+    } else {
         return Ok(());
-    }
-    let detail = format!(
-        "node {} contradicts what it told before: there are two of it, or it was set back without knowing",
-        node.node.id
-    );
-    let hint =
-        "end all copies but one, then say `leasehold-node recover --reason …` there: what runs goes on";
+    };
     Err(Problem::new(Code::NodeForked, detail, hint).with("report_seq", node.reports.highest()))
 }

@@ -437,6 +437,29 @@ fn of_two_rows_for_one_slot_the_later_wins() {
     }
 }
 
+/// A request that a courier carries for long presents a version of a row from before some of its slots went back.
+#[test]
+fn an_earlier_version_of_an_adopted_row_brings_no_slot_back() {
+    let mut world = World::new(Rules::LAW);
+    let backup = world.backup();
+    world.give("plant", 60).unwrap();
+    let opened = world.sync(Who::Plant).unwrap();
+    let carried = world.plant.request(None);
+    world.plant.release(&opened.allocations[0], SlotSet::range(40, 20));
+    world.sync(Who::Plant).unwrap();
+    world.plant.released.clear();
+    world.give("lab", 60).unwrap();
+    world.sync(Who::Lab).unwrap();
+    assert!(!world.is_oversold());
+    world.restore(backup);
+    world.sync(Who::Plant).unwrap();
+    let late = answer(&mut world.rig, &carried).unwrap();
+    world.plant.take_if_newer(&late);
+    assert!(!world.is_oversold(), "{:?} {:?}", world.plant.serves, world.lab.serves);
+    assert_eq!(world.held("plant"), SlotSet::range(0, 40));
+    world.check();
+}
+
 /// The same slots, but the one whose row ended presents first, and wants more.
 #[test]
 fn a_row_that_may_have_ended_is_not_extended() {
@@ -733,6 +756,40 @@ fn a_report_that_comes_late_is_no_fork() {
     let mut restored = world.plant.clone();
     restored.journal = JournalTail { seq: 1, ..restored.journal };
     assert!(forks(&mut world, &restored.request(None)), "a later number of a shorter journal");
+    world.check();
+}
+
+/// A copy that was never provisioned would serve every seat, and needs no other bundle.
+#[test]
+fn who_was_provisioned_says_which_node_it_is() {
+    let mut world = World::new(Rules::LAW);
+    world.give("plant", 60).unwrap();
+    world.sync(Who::Plant).unwrap();
+    world.plant.recovery = Some(RECOVERY);
+    world.sync(Who::Plant).unwrap();
+    world.plant.recovery = None;
+    // What its earlier generation told is compared with nothing any more.
+    let request = TestNode::new(50).request(None);
+    assert_eq!(answer(&mut world.rig, &request).unwrap_err().code, Code::NodeForked);
+    world.sync(Who::Plant).unwrap();
+    world.check();
+}
+
+/// What a report can be compared with is forgotten some day. One from before that may be of a copy.
+#[test]
+fn a_report_that_nothing_can_be_compared_with_is_not_taken() {
+    let mut world = World::new(Rules::LAW);
+    world.give("plant", 60).unwrap();
+    world.sync(Who::Plant).unwrap();
+    let mut copy = world.plant.clone();
+    copy.journal.chain = Digest([1; 32]);
+    for _ in 0..=limits::KEPT_REPORTS {
+        world.sync(Who::Plant).unwrap();
+    }
+    let request = copy.request(None);
+    assert_eq!(answer(&mut world.rig, &request).unwrap_err().code, Code::NodeForked);
+    assert!(world.rig.issuer.node("plant").unwrap().forked.is_none(), "a courier may be as late");
+    world.sync(Who::Plant).unwrap();
     world.check();
 }
 
