@@ -229,11 +229,10 @@ impl<F: DirectoryFile> Mark<F> {
         self.generation
     }
 
-    /// Names a higher generation, durably.
+    /// Names a higher generation, durably and in both slots: one that goes bad takes nothing back.
     pub(super) fn raise_generation(&mut self, generation: u32, tail: Tail) -> Result<(), JournalError> {
         self.generation = self.generation.max(generation);
-        self.write(tail)?;
-        self.sync()
+        self.set(tail)
     }
 
     /// Says in both slots that the journal is durable up to `tail`, durably.
