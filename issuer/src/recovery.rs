@@ -9,9 +9,15 @@ use crate::api::odd_fact;
 use crate::commit::{Intent, Planned, carry_out};
 use crate::store::Store;
 
-/// Has RECOVER begin, in a frame of its own.
-pub(crate) fn enter(store: &mut Store, by: Cause, cause: RecoverCause) -> Result<Entered, Failure> {
-    let plan = |_: &mut crate::commit::Turn<'_>| Ok(Planned::Command(Box::new(Command::Recover { cause })));
+/// Has RECOVER begin, in a frame of its own. `seen` is what a MARK names that did not come back with the journal.
+pub(crate) fn enter(
+    store: &mut Store,
+    by: Cause,
+    cause: RecoverCause,
+    seen: Option<u32>,
+) -> Result<Entered, Failure> {
+    let command = Command::Recover { cause, seen: seen.unwrap_or_default() };
+    let plan = |_: &mut crate::commit::Turn<'_>| Ok(Planned::Command(Box::new(command)));
     let done = carry_out(store, by, Intent::Do, plan)?;
     let What::RecoverEntered(entered) = done.fact.what else { return Err(odd_fact().into()) };
     Ok(entered)
@@ -19,7 +25,7 @@ pub(crate) fn enter(store: &mut Store, by: Cause, cause: RecoverCause) -> Result
 
 /// Records were cut off the journal: from here on it is whole again, and the issuer is in RECOVER.
 pub(crate) fn write_down_cut(store: &mut Store, cut: &Cut) -> Result<(), Failure> {
-    let Cut { seq, damage, .. } = cut;
+    let Cut { seq, damage, generation } = cut;
     tracing::warn!(
         event_id = %EventId::JournalCut,
         %seq,
@@ -33,5 +39,5 @@ pub(crate) fn write_down_cut(store: &mut Store, cut: &Cut) -> Result<(), Failure
         idempotency: None,
         accept_time: None,
     };
-    enter(store, by, RecoverCause::Behind).map(drop)
+    enter(store, by, RecoverCause::Behind, *generation).map(drop)
 }

@@ -132,7 +132,9 @@ impl Store {
                 let watch = Stopwatch::start();
                 home.commit(draft)?;
                 self.syncs.observe(watch.elapsed().as_secs_f64());
-                Ok(())
+                // Before anything that is numbered in it leaves.
+                let generation = self.issuer.recovery().map_or(0, |recovery| recovery.entered.generation);
+                if home.generation() < generation { home.raise_generation(generation) } else { Ok(()) }
             }
             Home::Read(_) => Err(JournalError::Poisoned),
         }

@@ -107,6 +107,8 @@ pub enum Command {
     Recover {
         /// What showed it.
         cause: RecoverCause,
+        /// The newest generation that something else than the journal names; 0 if nothing does.
+        seen: u32,
     },
     /// An operator's word, with a reason, that no other nodes than those that report got seats since the backup.
     Attest {

@@ -377,8 +377,8 @@ impl Issuer {
                 return Err(Problem::new(Code::InvalidRequest, detail, "say which: --accept-time T"));
             }
             Command::AcceptTime => What::TimeAccepted,
-            Command::Recover { cause: showed } => {
-                What::RecoverEntered(recover::declare(state, at, cause, *showed)?)
+            Command::Recover { cause: showed, seen } => {
+                What::RecoverEntered(recover::declare(state, at, cause, *showed, *seen)?)
             }
             Command::Attest { accounts } => What::AccountsAttested(recover::attest(state, cause, accounts)?),
             Command::AttestNode { node } => {

@@ -103,11 +103,12 @@ pub(crate) fn declare(
     at: UnixMs,
     by: &Cause,
     cause: RecoverCause,
+    seen: u32,
 ) -> Result<Entered, Problem> {
     require(by.reason.is_some() || cause != RecoverCause::Declared, || {
         invalid("RECOVER needs a reason", "say why with --reason: it is kept for ever")
     })?;
-    enter(state, at, cause, 0)
+    enter(state, at, cause, seen)
 }
 
 /// What an operator's attestation comes to: for the accounts that are named, or for all that are frozen.

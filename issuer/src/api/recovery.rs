@@ -136,7 +136,8 @@ async fn enter(
     Asked(change, JsonBody(Nothing {})): Asked<JsonBody<Nothing>>,
 ) -> Result<Changed<RecoverEntered>, Refusal> {
     change.caller.may(Action::Recover)?;
-    let command = |_: &mut Turn<'_>, _: &Caller| Ok(Command::Recover { cause: RecoverCause::Declared });
+    let command =
+        |_: &mut Turn<'_>, _: &Caller| Ok(Command::Recover { cause: RecoverCause::Declared, seen: 0 });
     let done = service.command(change, command).await?;
     let What::RecoverEntered(Entered { cause, generation }) = done.fact.what else {
         return Err(odd_fact().into());

@@ -6,6 +6,7 @@ use std::path::Path;
 use leasehold_archive::{Unpacked, back_up, check};
 use leasehold_cli::{Exit, Failure, People};
 use leasehold_issuer_core::RecoverCause;
+use leasehold_journal::file::newest_generation;
 use serde_json::json;
 
 use crate::args::RestoreArgs;
@@ -43,9 +44,11 @@ pub(super) fn restore(context: &Context, args: &RestoreArgs) -> Result<Exit, Fai
         return context.output.answer(&document, &people).map(|()| Exit::DONE);
     }
     let unpacked = Unpacked::read(&args.file, state)?;
+    // The generation is replaced with the journal, and must not be used again.
+    let seen = newest_generation(&context.dir.journal());
     let dir = StateDir::new(unpacked.dir());
     let mut store = Store::open(&dir, &context.passphrase)?;
-    let entered = recovery::enter(&mut store, args.change.cause()?, RecoverCause::Restored)?;
+    let entered = recovery::enter(&mut store, args.change.cause()?, RecoverCause::Restored, seen)?;
     store.close().map_err(|error| journal::failure(&dir, &error))?;
     let seq = unpacked.contents().seq;
     let replaced = unpacked.put_in_place()?;

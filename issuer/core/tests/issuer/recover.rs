@@ -57,7 +57,7 @@ impl World {
     fn restore(&mut self, backup: usize) {
         self.rig.restore(backup);
         self.rig.pass(3_600_000);
-        self.rig.act(Command::Recover { cause: RecoverCause::Restored }).unwrap();
+        self.rig.act(Command::Recover { cause: RecoverCause::Restored, seen: 0 }).unwrap();
     }
 
     fn give(&mut self, node: &str, seats: u32) -> Result<(), Problem> {
@@ -187,7 +187,10 @@ fn an_attestation_says_why() {
     assert!(world.is_frozen());
     world.report(Who::Lab);
     assert!(!world.is_frozen());
-    assert_eq!(world.rig.refused(Command::Recover { cause: RecoverCause::Declared }), Code::InvalidRequest);
+    assert_eq!(
+        world.rig.refused(Command::Recover { cause: RecoverCause::Declared, seen: 0 }),
+        Code::InvalidRequest
+    );
     world.check();
 }
 
@@ -530,6 +533,19 @@ fn no_number_comes_back() {
     );
 }
 
+/// A backup that is restored once more, by a clock that was set back meanwhile, does not know of the first RECOVER.
+#[test]
+fn a_generation_that_the_backup_does_not_know_of_is_not_used_again() {
+    let mut world = World::new(Rules::LAW);
+    let backup = world.backup();
+    world.rig.act(Command::Recover { cause: RecoverCause::Restored, seen: 0 }).unwrap();
+    let first = world.rig.issuer.recovery().unwrap().entered.generation;
+    world.rig.restore(backup);
+    world.rig.act(Command::Recover { cause: RecoverCause::Restored, seen: first }).unwrap();
+    assert_eq!(world.rig.issuer.recovery().unwrap().entered.generation, first + 1);
+    world.check();
+}
+
 #[test]
 fn generations_are_minutes_and_never_fall() {
     let mut world = World::new(Rules::LAW);
@@ -537,7 +553,7 @@ fn generations_are_minutes_and_never_fall() {
     let first = world.rig.issuer.recovery().unwrap().entered.generation;
     let minutes = world.rig.now.wall_ms.0 - 1_704_067_200_000;
     assert_eq!(i64::from(first), minutes / 60_000);
-    world.rig.act(Command::Recover { cause: RecoverCause::Restored }).unwrap();
+    world.rig.act(Command::Recover { cause: RecoverCause::Restored, seen: 0 }).unwrap();
     assert_eq!(world.rig.issuer.recovery().unwrap().entered.generation, first + 1);
 }
 
