@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 
+use leasehold_clock::Stopwatch;
 use serde_json::json;
 
 use crate::programs::Done;
@@ -19,7 +19,7 @@ fn an_issuer_from_yesterdays_backup_sells_nothing_until_it_knows_again() {
     let backup = shop.vendor.text("backup.tar");
     shop.vendor.json(&["backup", &backup]);
     let plant = shop.sell_the_rest();
-    let began = Instant::now();
+    let began = Stopwatch::start();
     let restored = shop.vendor.json(&["restore", &backup, "--reason", "the disk is gone"]);
     assert!(Path::new(restored["replaced"].as_str().unwrap()).join("journal").exists(), "{restored}");
     let frozen = began.elapsed();
@@ -56,7 +56,7 @@ fn a_directory_that_was_copied_back_is_noticed_by_what_a_node_presents() {
     copy(&yesterday, &issuer);
     // Nothing tells it so far: what it sells until then is the excess.
     assert_eq!(shop.state(), json!("whole"));
-    let began = Instant::now();
+    let began = Stopwatch::start();
     shop.plant.carry_bundle(&shop.vendor, None);
     println!("noticed {:?} after the first request came", began.elapsed());
     let status = shop.vendor.json(&["status"]);
