@@ -60,7 +60,7 @@ impl Contents {
             ));
         }
         if contents.kind != kind {
-            let detail = format!("this is the backup of a {}, not of a {kind}", contents.kind);
+            let detail = format!("this is a backup of the kind {}, not {kind}", contents.kind);
             return Err(Failure::new(Code::Malformed, detail, "name the right file"));
         }
         Ok(contents)

@@ -92,18 +92,18 @@ fn unpack(archive: &Path, state: &State<'_>, into: &Path) -> Result<(Contents, V
     let mut tar = tar::Archive::new(BufReader::new(file));
     let mut journal = Carried::begin(&into.join(JOURNAL)).map_err(|error| journal_failure(&error))?;
     let (mut found, mut contents) = (Vec::new(), None);
-    for entry in tar.entries().map_err(unusable)? {
-        let mut entry = entry.map_err(unusable)?;
+    for entry in tar.entries().map_err(|_| not_an_archive())? {
+        let mut entry = entry.map_err(|_| not_an_archive())?;
         if contents.is_some() || !entry.header().entry_type().is_file() {
             return Err(unusable("there is more in it than its list of contents says"));
         }
-        let path = entry.path().map_err(unusable)?.to_string_lossy().into_owned();
+        let path = entry.path().map_err(|_| not_an_archive())?.to_string_lossy().into_owned();
         let most = most_bytes(&path, state)?;
         if entry.size() > most as u64 {
             return Err(unusable(format!("{path} has {} bytes", entry.size())));
         }
         let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(unusable)?;
+        entry.read_to_end(&mut bytes).map_err(|_| unusable("it was cut short"))?;
         if path == contents::NAME {
             contents = Some(Contents::read(&bytes, state.kind)?);
             continue;
@@ -115,9 +115,14 @@ fn unpack(archive: &Path, state: &State<'_>, into: &Path) -> Result<(Contents, V
     compare(&contents, &found)?;
     let verified = journal.finish(contents.tail()).map_err(|error| unverified(&error))?;
     if verified.genesis.kind() != state.kind {
-        return Err(unusable(format!("its journal is that of a {}", verified.genesis.kind())));
+        return Err(unusable(format!("its journal is of the kind {}", verified.genesis.kind())));
     }
     Ok((contents, verified))
+}
+
+/// What the reader says of it would repeat bytes of a file that may hold anything.
+fn not_an_archive() -> Failure {
+    unusable("it is no tar file, or is damaged")
 }
 
 /// The bound of a file; a name that no file of the state has is refused.
@@ -126,7 +131,7 @@ fn most_bytes(path: &str, state: &State<'_>) -> Result<usize, Failure> {
         contents::NAME => Ok(limits::CONTENTS_BYTES),
         path if state.files.contains(&path) => Ok(limits::FILE_BYTES),
         path if path.starts_with("journal/") => Ok(limits::SEGMENT_BYTES),
-        _ => Err(unusable(format!("{path:?} is no file of a {}", state.kind))),
+        _ => Err(unusable(format!("{path:?} belongs to no state of the kind {}", state.kind))),
     }
 }
 
