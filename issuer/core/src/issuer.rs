@@ -346,17 +346,8 @@ impl Issuer {
             }
             Command::RevokeGrant(new) => return self.revoke(at, entropy, cause, new),
             Command::ShrinkAllocation(new) => What::AllocationShrunk(release::shrink(state, new)?),
-            Command::IssueHead { account } => match head::standing(state, state.account(*account)?, at)? {
-                Standing::Current(_, seq) => return Ok(Wanted::Before(seq)),
-                Standing::Due(head) => What::HeadIssued(Box::new(head)),
-            },
-            Command::TakeReceipt { receipt } => match receipt::take(state, receipt)? {
-                Taken::Before(seq) => return Ok(Wanted::Before(seq)),
-                Taken::New(taken) => {
-                    before = Some(state.node(taken.node)?.since);
-                    What::ReceiptTaken(taken)
-                }
-            },
+            Command::IssueHead { account } => return self.issue_head(at, *account),
+            Command::TakeReceipt { receipt } => return self.take_receipt(receipt),
             Command::IssueBundle { plan, envelope } => {
                 before = Some(state.node(plan.node)?.since);
                 What::BundleIssued(Box::new(bundle::issue(state, at, plan, envelope)?))
@@ -387,6 +378,23 @@ impl Issuer {
             Command::TakeReport { request } => return self.take_report(at, request),
         };
         Ok(Wanted::New(before, what))
+    }
+
+    fn issue_head(&self, at: UnixMs, account: AccountId) -> Result<Wanted, Problem> {
+        Ok(match head::standing(&self.state, self.state.account(account)?, at)? {
+            Standing::Current(_, seq) => Wanted::Before(seq),
+            Standing::Due(head) => Wanted::New(None, What::HeadIssued(Box::new(head))),
+        })
+    }
+
+    fn take_receipt(&self, receipt: &Verified<Receipt>) -> Result<Wanted, Problem> {
+        Ok(match receipt::take(&self.state, receipt)? {
+            Taken::Before(seq) => Wanted::Before(seq),
+            Taken::New(taken) => {
+                let since = self.state.node(taken.node)?.since;
+                Wanted::New(Some(since), What::ReceiptTaken(taken))
+            }
+        })
     }
 
     fn take_report(&self, at: UnixMs, request: &Verified<Request>) -> Result<Wanted, Problem> {
