@@ -1,9 +1,6 @@
 //! What only the source can show: nobody but the clock compares the bounds of true time.
 
-#![expect(clippy::disallowed_methods, reason = "the test reads sources, the core does not")]
-
-use std::fs;
-use std::path::Path;
+use leasehold_tests::source;
 
 const BOUNDS: [&str; 4] = [".earliest", ".latest", "now.wall_ms", "stamp."];
 const COMPARISONS: [&str; 9] = [" < ", " <= ", " > ", " >= ", " == ", " != ", ".cmp(", ".min(", ".max("];
@@ -15,18 +12,7 @@ fn compares(line: &str) -> bool {
 
 #[test]
 fn only_the_clock_compares_bounds_of_time() {
-    let mut lines = 0;
-    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
-        let path = file.unwrap().path();
-        if path.ends_with("clock.rs") {
-            continue;
-        }
-        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
-            lines += 1;
-            assert!(!compares(line), "{}:{}: {line}", path.display(), number + 1);
-        }
-    }
-    assert!(lines > 3000, "only {lines} lines were looked at");
+    source::no_line_is(env!("CARGO_MANIFEST_DIR"), "clock.rs", compares);
 }
 
 #[test]

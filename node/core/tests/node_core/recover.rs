@@ -226,12 +226,7 @@ fn only_what_is_held_is_adopted_and_only_while_it_can_be() {
 
 #[test]
 fn of_two_tickets_for_one_seat_the_later_wins_and_the_seat_is_counted_for_both() {
-    let mut rig = Rig::with(seats(1));
-    let backup = rig.back_up();
-    let first = rig.seat(1);
-    rig.release(first.lease);
-    let second = rig.seat(2);
-    rig.fall_back(backup, Some(1));
+    let (mut rig, first, second) = two_forgotten(1);
     // Who has given it back lies, or has not heard that it did.
     rig.adopt(&first);
     rig.recover();
@@ -248,30 +243,13 @@ fn of_two_tickets_for_one_seat_the_later_wins_and_the_seat_is_counted_for_both()
     rig.seat(3);
 
     // In the other order the earlier one comes too late.
-    let mut rig = Rig::with(seats(1));
-    let backup = rig.back_up();
-    let first = rig.seat(1);
-    rig.release(first.lease);
-    let second = rig.seat(2);
-    rig.fall_back(backup, Some(1));
+    let (mut rig, first, second) = two_forgotten(1);
     rig.adopt(&second);
     assert_eq!(refused(rig.show(&first, true)).code, Code::LeaseLost);
     assert_eq!(code(&rig.renew(second.lease)), Code::Allowed);
 
     // Adopted late, it is counted longer than RECOVER lasts.
-    let mut rig = Rig::with(seats(1));
-    let backup = rig.back_up();
-    let first = rig.seat(1);
-    rig.release(first.lease);
-    let second = rig.seat(2);
-    rig.fall_back(backup, Some(1));
-    rig.recover();
-    rig.give_generation(2, with(vec![movable(2, SlotSet::range(0, 1))]));
-    rig.wait(700_000);
-    rig.adopt(&first);
-    rig.adopt(&second);
-    rig.release(second.lease);
-    rig.wait(WAIT_MS - 700_000);
+    let mut rig = two_adopted_late(1);
     assert_eq!(code(&rig.checkout(wish(3))), Code::PoolExhausted, "RECOVER is over, the promise is not");
     assert_eq!(rig.pool().quarantined, 1);
     rig.restart();
@@ -281,19 +259,7 @@ fn of_two_tickets_for_one_seat_the_later_wins_and_the_seat_is_counted_for_both()
 
 #[test]
 fn no_lease_moves_to_a_seat_that_is_counted_for_a_holder_who_lost() {
-    let mut rig = Rig::with(seats(3));
-    let backup = rig.back_up();
-    let first = rig.seat(1);
-    rig.release(first.lease);
-    let second = rig.seat(2);
-    rig.fall_back(backup, Some(1));
-    rig.recover();
-    rig.give_generation(2, with(vec![movable(2, SlotSet::range(0, 3))]));
-    rig.wait(700_000);
-    rig.adopt(&first);
-    rig.adopt(&second);
-    rig.release(second.lease);
-    rig.wait(WAIT_MS - 700_000);
+    let mut rig = two_adopted_late(3);
     let keeps = rig.seat(3);
     let ousted = rig.seat(4);
     assert_eq!((keeps.slots, ousted.slots), (SlotSet::range(1, 1), SlotSet::range(2, 1)));
@@ -675,4 +641,28 @@ fn recover_within_recover_begins_anew() {
     rig.give_generation(3, with(vec![movable(3, SlotSet::range(0, 2))]));
     rig.wait(WAIT_MS);
     assert!(rig.seat(2).epoch >> 40 > lost.epoch >> 40);
+}
+
+/// A node of so many seats that has forgotten two leases of its first seat, which followed each other.
+fn two_forgotten(count: u32) -> (Rig, SeatReply, SeatReply) {
+    let mut rig = Rig::with(seats(count));
+    let backup = rig.back_up();
+    let first = rig.seat(1);
+    rig.release(first.lease);
+    let second = rig.seat(2);
+    rig.fall_back(backup, Some(1));
+    (rig, first, second)
+}
+
+/// Both show their tickets late, the later one gives its seat back, and RECOVER ends: the seat is counted still.
+fn two_adopted_late(count: u32) -> Rig {
+    let (mut rig, first, second) = two_forgotten(count);
+    rig.recover();
+    rig.give_generation(2, with(vec![movable(2, SlotSet::range(0, count))]));
+    rig.wait(700_000);
+    rig.adopt(&first);
+    rig.adopt(&second);
+    rig.release(second.lease);
+    rig.wait(WAIT_MS - 700_000);
+    rig
 }
